@@ -1,0 +1,89 @@
+//! The contract of a collector, the table that names collectors, and the set that runs them.
+
+mod set;
+
+pub use set::{Set, SetOptions, Unselectable};
+
+use crate::cli::Flag;
+use crate::exposition::{Arena, Family};
+use std::fmt;
+use std::time::Instant;
+
+/// Something that reads one source at each scrape and puts its samples.
+///
+/// A collector is called by one thread at a time and keeps what it needs from scrape to scrape
+/// (open files, buffers) in itself. Samples put before an error stay; parse before you put, so that
+/// no family is cut in the middle.
+pub trait Collector: Send {
+    /// Reads the source and puts its samples.
+    fn collect(&mut self, out: &mut Arena, scrape: &Scrape) -> Result<(), Error>;
+}
+
+/// What a collector may want to know of the scrape it runs in.
+#[derive(Clone, Copy, Debug)]
+pub struct Scrape {
+    /// The answer is sent at this time, with or without this collector.
+    pub deadline: Instant,
+}
+
+/// Why a collector did not finish.
+#[derive(Debug)]
+pub enum Error {
+    /// The source does not exist here: success 0, told at debug level only.
+    NoData(String),
+    /// Something went wrong: success 0 and one line at error level.
+    Failed(String),
+}
+
+impl Error {
+    /// The source is not there.
+    pub fn no_data(why: impl fmt::Display) -> Self {
+        Error::NoData(why.to_string())
+    }
+
+    /// Something went wrong.
+    pub fn failed(why: impl fmt::Display) -> Self {
+        Error::Failed(why.to_string())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Error::NoData(why) | Error::Failed(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<String> for Error {
+    fn from(why: String) -> Self {
+        Error::Failed(why)
+    }
+}
+
+impl From<&str> for Error {
+    fn from(why: &str) -> Self {
+        Error::Failed(why.to_owned())
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(why: std::io::Error) -> Self {
+        Error::Failed(why.to_string())
+    }
+}
+
+/// One line of an exporter's table of collectors. `Cx` is what the exporter's constructors need.
+pub struct Definition<Cx: 'static> {
+    /// Name, as in `--collector.NAME` and the label `collector`.
+    pub name: &'static str,
+    /// Whether it runs without being asked for.
+    pub default_on: bool,
+    /// Flags that belong to it alone.
+    pub flags: &'static [Flag],
+    /// Families it can put.
+    pub families: &'static [&'static Family],
+    /// Makes it. Called only where it is enabled; the error ends the process at start.
+    pub new: fn(&Cx) -> Result<Box<dyn Collector>, String>,
+}
