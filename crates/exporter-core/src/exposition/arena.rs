@@ -607,12 +607,12 @@ impl Arena {
         let mut order = std::mem::take(&mut self.family_order);
         order.clear();
         order.extend(0..self.families.len() as u32);
-        let name = |row: u32| self.text(self.families[row as usize].name);
-        order.sort_unstable_by(|a, b| name(*a).cmp(name(*b)).then(a.cmp(b)));
         let mut ranks = std::mem::take(&mut self.ranks);
         ranks.clear();
         ranks.resize(self.families.len(), 0);
         let mut groups = std::mem::take(&mut self.groups);
+        let name = |row: u32| self.text(self.families[row as usize].name);
+        order.sort_unstable_by(|a, b| name(*a).cmp(name(*b)).then(a.cmp(b)));
         for row in &order {
             let same = groups
                 .last()
