@@ -1,0 +1,1 @@
+//! The version text, and the series that carries it.

@@ -1,0 +1,1 @@
+//! YAML files of users: strict loading with errors that name file, line and column.

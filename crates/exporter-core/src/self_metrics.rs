@@ -1,0 +1,1 @@
+//! What an exporter says of itself: `process_*` and `promhttp_*`.
