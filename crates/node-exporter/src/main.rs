@@ -1,2 +1,2 @@
-//! x
+//! `node_exporter`
 fn main() {}

@@ -82,8 +82,8 @@ pub struct Definition<Cx: 'static> {
     pub default_on: bool,
     /// Flags that belong to it alone.
     pub flags: &'static [Flag],
-    /// Families it can put.
-    pub families: &'static [&'static Family],
+    /// Families it can put, run-time names as patterns.
+    pub families: fn() -> Vec<&'static Family>,
     /// Makes it. Called only where it is enabled; the error ends the process at start.
     pub new: fn(&Cx) -> Result<Box<dyn Collector>, String>,
 }

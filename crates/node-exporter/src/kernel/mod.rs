@@ -1,0 +1,13 @@
+//! How collectors read the kernel: files and directories that stay open from scrape to scrape,
+//! netlink, and the number and name rules all of them share.
+
+pub mod directory;
+pub mod file;
+pub mod filter;
+pub mod names;
+pub mod netlink;
+pub mod text;
+
+pub use directory::{Device, Devices, glob};
+pub use file::{KernelFile, Short, Unread};
+pub use filter::Filter;

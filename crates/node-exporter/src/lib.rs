@@ -1,0 +1,11 @@
+//! The node exporter: hardware and system metrics of Linux hosts.
+//!
+//! `collectors` holds one file a collector and the table that names them; `kernel` how they read
+//! files, directories and netlink; `sys` the system calls that no library offers safely.
+
+pub mod collectors;
+pub mod host;
+pub mod kernel;
+pub mod sys;
+#[cfg(test)]
+mod testing;
