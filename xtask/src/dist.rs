@@ -1,0 +1,199 @@
+//! `cargo xtask dist`: what is published beside the images.
+
+use crate::packages::{self, Exporter};
+use crate::{run, sbom};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub fn run(arguments: &[String]) -> Result<(), String> {
+    run::no_options(arguments)?;
+    let out = run::target().join("packages");
+    make_empty(&out)?;
+    let mut tarballs = Vec::new();
+    for exporter in packages::named(arguments)? {
+        tarballs.push(tarball(exporter, &out)?);
+    }
+    let mut sums = Command::new("sha256sum");
+    sums.current_dir(&out).args(&tarballs);
+    let sums = run::output(&mut sums)?;
+    write(&out.join("SHA256SUMS"), &sums)?;
+    println!("{}", String::from_utf8_lossy(&sums).trim_end());
+    println!("in {}", out.display());
+    Ok(())
+}
+
+/// The target that binaries are linked statically for: this machine's.
+pub fn triple() -> Result<String, String> {
+    let version = run::text(Command::new("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|l| l.strip_prefix("host: "));
+    host.map(str::to_owned)
+        .ok_or_else(|| "rustc -vV names no host".to_owned())
+}
+
+/// Architecture in the words that release files and images use.
+pub fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// Builds the static, stripped binary of an exporter and tells where it is.
+pub fn build(exporter: &Exporter) -> Result<PathBuf, String> {
+    let triple = triple()?;
+    let mut cargo = run::cargo();
+    cargo
+        .args(["build", "--profile", "dist", "--target", &triple])
+        .args(["--package", exporter.name, "--bin", exporter.binary])
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .envs(provenance());
+    run::check(&mut cargo)?;
+    let binary = run::target()
+        .join(triple)
+        .join("dist")
+        .join(exporter.binary);
+    Ok(binary)
+}
+
+/// What `--version` and the build_info series tell of where a binary came from.
+fn provenance() -> Vec<(&'static str, String)> {
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        run::text(git.current_dir(run::root()).args(arguments)).unwrap_or_default()
+    };
+    vec![
+        ("EXPORTERS_REVISION", git(&["rev-parse", "HEAD"])),
+        (
+            "EXPORTERS_BRANCH",
+            git(&["rev-parse", "--abbrev-ref", "HEAD"]),
+        ),
+        ("EXPORTERS_BUILD_DATE", git(&["log", "-1", "--format=%cI"])),
+    ]
+}
+
+/// Makes one tarball and gives its file name.
+fn tarball(exporter: &Exporter, out: &Path) -> Result<String, String> {
+    let binary = build(exporter)?;
+    let packages = sbom::dependencies(exporter)?;
+    let version = env!("CARGO_PKG_VERSION");
+    let name = format!("{}-{version}.linux-{}", exporter.binary, architecture());
+    let folder = out.join(&name);
+    let file = |relative: &str| folder.join(relative);
+    for directory in ["completions", "man", "systemd"] {
+        make_empty(&file(directory))?;
+    }
+    copy(&binary, &file(exporter.binary))?;
+    copy(&run::root().join("LICENSE"), &file("LICENSE"))?;
+    write(&file("LICENSES.md"), sbom::licences(&packages).as_bytes())?;
+    write(
+        &file("sbom.cdx.json"),
+        sbom::cyclonedx(exporter, &packages).as_bytes(),
+    )?;
+    let said = |flag: &str| run::output(Command::new(&binary).arg(flag));
+    let manual = format!("man/{}.1", exporter.binary);
+    write(&file(&manual), &said("--help-man")?)?;
+    for (shell, flag) in [
+        ("bash", "--completion-script-bash"),
+        ("zsh", "--completion-script-zsh"),
+        ("fish", "--completion-script-fish"),
+    ] {
+        let script = format!("completions/{}.{shell}", exporter.binary);
+        write(&file(&script), &said(flag)?)?;
+    }
+    for (ending, text) in [("service", service(exporter)), ("socket", socket(exporter))] {
+        let unit = format!("systemd/{}.{ending}", exporter.binary);
+        write(&file(&unit), text.as_bytes())?;
+    }
+    pack(out, &name)?;
+    Ok(format!("{name}.tar.gz"))
+}
+
+/// The same files give the same bytes: order, owners and times are fixed.
+fn pack(out: &Path, name: &str) -> Result<(), String> {
+    let mut git = Command::new("git");
+    git.current_dir(run::root())
+        .args(["log", "-1", "--format=%ct"]);
+    let time = run::text(&mut git).unwrap_or_else(|_| "0".to_owned());
+    let mut tar = Command::new("tar");
+    tar.current_dir(out)
+        .args([
+            "--create",
+            "--sort=name",
+            "--owner=0",
+            "--group=0",
+            "--numeric-owner",
+        ])
+        .arg(format!("--mtime=@{time}"))
+        .args(["--use-compress-program=gzip -9n", "--file"])
+        .arg(format!("{name}.tar.gz"))
+        .arg(name);
+    run::check(&mut tar)?;
+    fs::remove_dir_all(out.join(name)).map_err(|e| format!("{name}: {e}"))
+}
+
+fn service(exporter: &Exporter) -> String {
+    let Exporter { binary, about, .. } = exporter;
+    format!(
+        "\
+[Unit]
+Description={about}
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+DynamicUser=yes
+EnvironmentFile=-/etc/default/{binary}
+ExecStart=/usr/local/bin/{binary} $OPTIONS
+Restart=on-failure
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=read-only
+MemoryDenyWriteExecute=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}
+
+fn socket(exporter: &Exporter) -> String {
+    let Exporter { about, port, .. } = exporter;
+    format!(
+        "\
+# With this, give the service `--web.systemd-socket` in OPTIONS.
+[Unit]
+Description={about} (socket)
+
+[Socket]
+ListenStream={port}
+
+[Install]
+WantedBy=sockets.target
+"
+    )
+}
+
+/// Makes a directory, without what was in it.
+pub fn make_empty(path: &Path) -> Result<(), String> {
+    let told = |e: std::io::Error| format!("{}: {e}", path.display());
+    if path.exists() {
+        fs::remove_dir_all(path).map_err(told)?;
+    }
+    fs::create_dir_all(path).map_err(told)
+}
+
+/// Copies a file with its mode.
+pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let told = |e| format!("{} to {}: {e}", from.display(), to.display());
+    fs::copy(from, to).map(drop).map_err(told)
+}
+
+/// Writes a file.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    fs::write(path, bytes).map_err(|e| format!("{}: {e}", path.display()))
+}

@@ -1,0 +1,43 @@
+//! The exporters of this workspace.
+
+/// One exporter.
+#[derive(Debug)]
+pub struct Exporter {
+    /// Crate name, and the name of its image.
+    pub name: &'static str,
+    /// Name of its binary.
+    pub binary: &'static str,
+    /// Port it listens on.
+    pub port: u16,
+    /// What it exports, for units and image labels.
+    pub about: &'static str,
+}
+
+/// All exporters that can be built.
+pub const ALL: &[Exporter] = &[Exporter {
+    name: "node-exporter",
+    binary: "node_exporter",
+    port: 9100,
+    about: "Prometheus exporter for Linux hosts",
+}];
+
+/// The exporters named, all where none is.
+pub fn named(names: &[String]) -> Result<Vec<&'static Exporter>, String> {
+    if names.is_empty() {
+        return Ok(ALL.iter().collect());
+    }
+    names.iter().map(|name| find(name)).collect()
+}
+
+/// One exporter by the name of its crate or binary.
+pub fn find(name: &str) -> Result<&'static Exporter, String> {
+    ALL.iter()
+        .find(|e| e.name == name || e.binary == name)
+        .ok_or_else(|| {
+            let known: Vec<_> = ALL.iter().map(|e| e.name).collect();
+            format!(
+                "no exporter is named {name:?}; there are: {}",
+                known.join(", ")
+            )
+        })
+}
