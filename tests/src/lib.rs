@@ -1,1 +1,8 @@
-//! Helpers of the end-to-end tests.
+//! Starts the built binaries and talks to them as users, probes and Prometheus do.
+
+pub mod client;
+pub mod daemon;
+pub mod pki;
+
+pub use client::{Client, Reply};
+pub use daemon::{Daemon, run};
