@@ -732,6 +732,13 @@ impl Arena {
         self.groups.retain(|g| !dropped.contains(&g.family));
     }
 
+    /// Takes families out of a sealed arena.
+    pub fn retain_families(&mut self, keep: impl Fn(&str) -> bool) {
+        let mut groups = std::mem::take(&mut self.groups);
+        groups.retain(|g| keep(self.text(self.families[g.family as usize].name)));
+        self.groups = groups;
+    }
+
     /// What had to be left out; complete once the arena is sealed.
     pub fn problems(&self) -> &[String] {
         &self.problems

@@ -2,5 +2,9 @@
 //! handler.
 
 mod handler;
+pub mod metrics;
+pub mod source;
 
 pub use handler::{Answer, Body, Handler, Peer, Request, Response, full, text};
+pub use metrics::{MetricsHandler, MetricsOptions, OnError};
+pub use source::{Query, Refusal, ScrapeRequest, Scraped, Scraping, Source};

@@ -1,6 +1,7 @@
 //! How kernel names become metric names and label values.
 
-use std::borrow::Cow;
+/// Text of a label: each run of invalid UTF-8 becomes one U+FFFD.
+pub use exporter_core::exposition::names::lossy as label_text;
 
 /// Metric name part: a run of other characters, with the underscores around it, becomes one
 /// underscore. Runs of underscores alone stay.
@@ -28,26 +29,6 @@ fn flush(name: &mut String, underscores: &mut usize, replaced: &mut bool) {
     (*underscores, *replaced) = (0, false);
 }
 
-/// Text of a label: each run of invalid UTF-8 becomes one U+FFFD.
-pub fn label_text(bytes: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Cow::Borrowed(text);
-    }
-    let mut text = String::with_capacity(bytes.len());
-    let mut in_run = false;
-    for chunk in bytes.utf8_chunks() {
-        if !chunk.valid().is_empty() {
-            text.push_str(chunk.valid());
-            in_run = false;
-        }
-        if !chunk.invalid().is_empty() && !in_run {
-            text.push(char::REPLACEMENT_CHARACTER);
-            in_run = true;
-        }
-    }
-    Cow::Owned(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,11 +51,5 @@ mod tests {
         ] {
             assert_eq!(metric_name(text), name, "{text:?}");
         }
-    }
-
-    #[test]
-    fn label_texts() {
-        assert_eq!(label_text(b"caf\xc3\xa9"), "café");
-        assert_eq!(label_text(b"a\xff\xfeb\xff"), "a\u{fffd}b\u{fffd}");
     }
 }
