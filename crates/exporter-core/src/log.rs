@@ -1,1 +1,297 @@
-//! Log lines in the shape of promslog.
+//! Log lines in the shape of promslog: logfmt or JSON on standard error, one write a line.
+
+use crate::cli::{FlagKind, FromFlag, Source};
+use crate::dialect::strconv::push_quoted;
+use jiff::Zoned;
+use std::fmt::{Debug, Write as _};
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+crate::flags! {
+    /// Flags of logging.
+    pub struct LogFlags {
+        /// Least severity that is logged: debug, info, warn or error.
+        "log.level" level: Severity = ["info"];
+        /// Shape of log lines: logfmt or json.
+        "log.format" format: Shape = ["logfmt"];
+    }
+}
+
+/// Least severity that is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Severity(pub Level);
+
+impl FromFlag for Severity {
+    const KIND: FlagKind = FlagKind::Text;
+    fn from_flag(values: &[String], _: Source) -> Result<Self, String> {
+        let text = values.last().map_or("", String::as_str);
+        match text.to_ascii_lowercase().as_str() {
+            "debug" => Ok(Severity(Level::DEBUG)),
+            "info" => Ok(Severity(Level::INFO)),
+            "warn" => Ok(Severity(Level::WARN)),
+            "error" => Ok(Severity(Level::ERROR)),
+            _ => Err(format!(
+                "unrecognized log level {text}, expected debug, info, warn or error"
+            )),
+        }
+    }
+}
+
+/// Shape of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromFlag for Shape {
+    const KIND: FlagKind = FlagKind::Text;
+    fn from_flag(values: &[String], _: Source) -> Result<Self, String> {
+        match values.last().map_or("", String::as_str) {
+            "logfmt" => Ok(Shape::Logfmt),
+            "json" => Ok(Shape::Json),
+            other => Err(format!(
+                "unrecognized log format {other}, expected logfmt or json"
+            )),
+        }
+    }
+}
+
+/// Sends the events of the whole process to standard error. Later calls do nothing.
+pub fn start(flags: &LogFlags) {
+    let log = Log {
+        level: LevelFilter::from_level(flags.level.0),
+        shape: flags.format,
+    };
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if !STARTED.swap(true, Ordering::AcqRel) {
+        // Fails only where an application has set its own, which then keeps precedence.
+        let _ = tracing::subscriber::set_global_default(log);
+    }
+}
+
+struct Log {
+    level: LevelFilter,
+    shape: Shape,
+}
+
+/// Libraries whose details are of no use to those who run an exporter.
+const NOISY: &[&str] = &["hyper", "h2", "rustls", "mio", "tokio", "want"];
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let target = metadata.target().split("::").next().unwrap_or("");
+        let noisy = NOISY.iter().any(|name| target.starts_with(name));
+        *metadata.level() <= self.level && (!noisy || *metadata.level() <= Level::WARN)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = render(event, self.shape, &Zoned::now());
+        line.push('\n');
+        // Nobody is there to be told that the log is closed.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    let metadata = event.metadata();
+    let file = metadata.file().unwrap_or("");
+    let file = file.rsplit('/').next().unwrap_or(file);
+    let source = format!("{file}:{}", metadata.line().unwrap_or(0));
+    let level = metadata.level().as_str();
+    match shape {
+        Shape::Logfmt => {
+            let mut line = format!("time={} level={level} source=", timestamp(now, 3));
+            push_logfmt(&mut line, &source);
+            line.push_str(" msg=");
+            // The message is quoted whether it needs it or not only where it has a blank, as all
+            // of ours have.
+            push_logfmt(&mut line, &fields.message);
+            for (key, value) in &fields.pairs {
+                line.push(' ');
+                push_logfmt(&mut line, key);
+                line.push('=');
+                push_logfmt(&mut line, value);
+            }
+            line
+        }
+        Shape::Json => {
+            let mut line = format!("{{\"time\":\"{}\",\"level\":\"{level}\"", timestamp(now, 9));
+            let head = [("source", &source), ("msg", &fields.message)];
+            let pairs = fields.pairs.iter().map(|(key, value)| (*key, value));
+            for (key, value) in head.into_iter().chain(pairs) {
+                line.push(',');
+                push_json(&mut line, key);
+                line.push(':');
+                push_json(&mut line, value);
+            }
+            line.push('}');
+            line
+        }
+    }
+}
+
+/// RFC 3339 in the local zone, `Z` where that is UTC.
+fn timestamp(now: &Zoned, digits: usize) -> String {
+    let format = match digits {
+        3 => "%Y-%m-%dT%H:%M:%S%.3f",
+        _ => "%Y-%m-%dT%H:%M:%S%.9f",
+    };
+    let mut text = now.strftime(format).to_string();
+    let offset = now.offset().seconds();
+    if offset == 0 {
+        text.push('Z');
+    } else {
+        let sign = if offset < 0 { '-' } else { '+' };
+        let minutes = offset.unsigned_abs() / 60;
+        let _ = write!(text, "{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+    }
+    text
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    pairs: Vec<(&'static str, String)>,
+}
+
+impl Fields {
+    fn take(&mut self, field: &Field, value: String) {
+        match field.name() {
+            "message" => self.message = value,
+            "time" => self.pairs.push(("logged_time", value)),
+            "level" => self.pairs.push(("logged_level", value)),
+            "source" => self.pairs.push(("logged_source", value)),
+            name => self.pairs.push((name, value)),
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.take(field, format!("{value:?}"));
+    }
+}
+
+fn push_logfmt(line: &mut String, value: &str) {
+    let odd = |c: char| c == ' ' || c == '=' || c == '"' || c.is_control() || c == '\u{fffd}';
+    if value.is_empty() || value.contains(odd) {
+        push_quoted(line, value);
+    } else {
+        line.push_str(value);
+    }
+}
+
+fn push_json(line: &mut String, value: &str) {
+    line.push('"');
+    for c in value.chars() {
+        match c {
+            '"' => line.push_str("\\\""),
+            '\\' => line.push_str("\\\\"),
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            '\t' => line.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(line, "\\u{:04x}", u32::from(c));
+            }
+            c => line.push(c),
+        }
+    }
+    line.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    struct Capture(Shape, Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Capture {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            let now = "2026-03-04T05:06:07.089[UTC]".parse().unwrap();
+            self.1.lock().unwrap().push(render(event, self.0, &now));
+        }
+    }
+
+    fn lines(shape: Shape) -> Vec<String> {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        tracing::subscriber::with_default(Capture(shape, lines.clone()), || {
+            tracing::info!(address = "[::]:9100", "Listening on");
+            tracing::error!(name = "a b", err = %"x=\"1\"", empty = "", level = 3, "failed");
+        });
+        let lines = lines.lock().unwrap().clone();
+        lines
+    }
+
+    fn without_line_number(line: &str) -> String {
+        let (before, after) = line.split_once("log.rs:").unwrap();
+        let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        format!("{before}log.rs{after}")
+    }
+
+    #[test]
+    fn logfmt_lines() {
+        let lines = lines(Shape::Logfmt);
+        assert_eq!(
+            without_line_number(&lines[0]),
+            "time=2026-03-04T05:06:07.089Z level=INFO source=log.rs msg=\"Listening on\" \
+             address=[::]:9100"
+        );
+        assert_eq!(
+            without_line_number(&lines[1]),
+            "time=2026-03-04T05:06:07.089Z level=ERROR source=log.rs msg=failed name=\"a b\" \
+             err=\"x=\\\"1\\\"\" empty=\"\" logged_level=3"
+        );
+    }
+
+    #[test]
+    fn json_lines() {
+        assert_eq!(
+            without_line_number(&lines(Shape::Json)[0]),
+            "{\"time\":\"2026-03-04T05:06:07.089000000Z\",\"level\":\"INFO\",\
+             \"source\":\"log.rs\",\"msg\":\"Listening on\",\"address\":\"[::]:9100\"}"
+        );
+    }
+
+    #[test]
+    fn local_time_has_its_offset() {
+        let now: Zoned = "2026-03-04T05:06:07.089-05:30[-05:30]".parse().unwrap();
+        assert_eq!(timestamp(&now, 3), "2026-03-04T05:06:07.089-05:30");
+    }
+}

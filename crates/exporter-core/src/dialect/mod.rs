@@ -1,3 +1,5 @@
-//! The grammars of Go that users' files and flags are written in.
+//! The Go grammars that users' flags and files are written in.
 
 pub mod duration;
+pub mod regexp;
+pub mod strconv;

@@ -1,0 +1,409 @@
+//! The flag dialect of kingpin 2.4: node, mysqld, postgres, blackbox, elasticsearch, apache.
+
+use super::{App, Exit, Flag, FlagKind, Matches, Source, completion, help, man};
+use crate::dialect::{duration, strconv};
+use std::collections::HashMap;
+
+/// A flag as found on the command line.
+struct Found {
+    index: usize,
+    value: String,
+}
+
+/// Either a value or the end of the process.
+type Parsed<T> = Result<T, Exit>;
+
+/// Parses arguments (without the program's name). `env` looks variables up.
+pub fn parse(
+    app: &App,
+    arguments: &[String],
+    env: impl Fn(&str) -> Option<String>,
+) -> Parsed<Matches> {
+    if let Some(at) = arguments.iter().position(|a| a == "--completion-bash") {
+        return Err(Exit::print(completion::words(app, &arguments[at + 1..])));
+    }
+    let arguments = expand_files(app, arguments)?;
+    let found = scan(app, &arguments)?;
+    let mut given: HashMap<usize, Vec<String>> = HashMap::new();
+    for Found { index, value } in found {
+        let flag = &app.flags[index];
+        let values = given.entry(index).or_default();
+        if !values.is_empty() && !flag.repeatable {
+            return Err(app.error(&format!("flag '{}' cannot be repeated", flag.name)));
+        }
+        values.push(normalise(flag, &value).map_err(|why| app.error(&why))?);
+    }
+    let mut matches = Matches::default();
+    for (index, flag) in app.flags.iter().enumerate() {
+        let (source, values) = match given.remove(&index) {
+            Some(values) => (Source::CommandLine, values),
+            None => from_environment(app, flag, &env)?,
+        };
+        matches.set(flag.name, source, values);
+    }
+    Ok(matches)
+}
+
+fn from_environment(
+    app: &App,
+    flag: &Flag,
+    env: impl Fn(&str) -> Option<String>,
+) -> Parsed<(Source, Vec<String>)> {
+    let text = flag.env.and_then(env).filter(|text| !text.is_empty());
+    let Some(text) = text else {
+        let default = flag.default.iter().map(|v| (*v).to_owned()).collect();
+        return Ok((Source::Default, default));
+    };
+    let parts: Vec<&str> = match flag.repeatable {
+        true => text.lines().collect(),
+        false => vec![text.as_str()],
+    };
+    let values: Result<Vec<_>, _> = parts.iter().map(|part| normalise(flag, part)).collect();
+    let values = values.map_err(|why| {
+        let variable = flag.env.unwrap_or("");
+        app.error(&format!("--{} (from {variable}): {why}", flag.name))
+    })?;
+    Ok((Source::Environment, values))
+}
+
+/// Replaces `@file` by the lines of the file.
+fn expand_files(app: &App, arguments: &[String]) -> Parsed<Vec<String>> {
+    let mut expanded = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let Some(path) = argument.strip_prefix('@') else {
+            expanded.push(argument.clone());
+            continue;
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            app.error(&format!("failed to open arguments file {path:?}: {error}"))
+        })?;
+        let lines = text
+            .lines()
+            .filter(|l| !l.is_empty() && !l.starts_with('#'));
+        expanded.extend(lines.map(str::to_owned));
+    }
+    Ok(expanded)
+}
+
+/// Finds the flags. Help wins over bad values but not over unknown flags; the version ends it at
+/// once.
+fn scan(app: &App, arguments: &[String]) -> Parsed<Vec<Found>> {
+    let mut found = Vec::new();
+    let mut help_wanted = None;
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        if argument == "--" {
+            match rest.next() {
+                Some(positional) => return Err(unexpected(app, positional)),
+                None => break,
+            }
+        }
+        if let Some(long) = argument.strip_prefix("--") {
+            let (name, value) = match long.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (long, None),
+            };
+            if let Some(what) = special(app, name) {
+                if value.is_some() {
+                    return Err(unexpected(app, value.unwrap_or_default()));
+                }
+                match what {
+                    Special::Version => return Err(Exit::print(format!("{}\n", app.version))),
+                    Special::Text(text) => help_wanted = help_wanted.or(Some(text)),
+                }
+                continue;
+            }
+            found.push(long_flag(app, name, value, &mut rest)?);
+        } else if argument == "-" {
+            return Err(unexpected(app, "-"));
+        } else if let Some(shorts) = argument.strip_prefix('-') {
+            if shorts.starts_with('h') {
+                help_wanted = help_wanted.or(Some(help::short(app)));
+                continue;
+            }
+            found.push(short_flag(app, shorts, &mut rest)?);
+        } else {
+            return Err(unexpected(app, argument));
+        }
+    }
+    match help_wanted {
+        Some(text) => Err(Exit::print(text)),
+        None => Ok(found),
+    }
+}
+
+fn unexpected(app: &App, what: &str) -> Exit {
+    app.error(&format!("unexpected {what}"))
+}
+
+enum Special {
+    Version,
+    Text(String),
+}
+
+/// Flags that print something and end the process.
+fn special(app: &App, name: &str) -> Option<Special> {
+    Some(Special::Text(match name {
+        "version" => return Some(Special::Version),
+        "help" | "no-help" => help::short(app),
+        "help-long" => help::long(app),
+        "help-man" => man::page(app),
+        "completion-script-bash" => completion::bash(app),
+        "completion-script-zsh" => completion::zsh(app),
+        "completion-script-fish" => completion::fish(app),
+        _ => return None,
+    }))
+}
+
+fn long_flag<'a>(
+    app: &App,
+    name: &str,
+    value: Option<&str>,
+    rest: &mut impl Iterator<Item = &'a String>,
+) -> Parsed<Found> {
+    let unknown = || app.error(&format!("unknown long flag '--{name}'"));
+    let by_name = |name: &str| app.flags.iter().position(|flag| flag.name == name);
+    let (index, negated) = match (by_name(name), name.strip_prefix("no-").and_then(by_name)) {
+        (Some(index), _) => (index, false),
+        (None, Some(index)) if app.flags[index].kind == FlagKind::Bool => (index, true),
+        _ => return Err(unknown()),
+    };
+    if app.flags[index].kind == FlagKind::Bool {
+        return match value {
+            Some(value) => Err(unexpected(app, value)),
+            None => Ok(Found {
+                index,
+                value: (!negated).to_string(),
+            }),
+        };
+    }
+    let value = match value {
+        Some(value) => value.to_owned(),
+        None => next_value(rest)
+            .ok_or_else(|| app.error(&format!("expected argument for flag '--{name}'")))?,
+    };
+    Ok(Found { index, value })
+}
+
+/// One argument with a single dash: the first letter's flag, its value attached or following.
+fn short_flag<'a>(
+    app: &App,
+    shorts: &str,
+    rest: &mut impl Iterator<Item = &'a String>,
+) -> Parsed<Found> {
+    let letter = shorts.chars().next().unwrap_or('-');
+    let index = app
+        .flags
+        .iter()
+        .position(|flag| flag.short == Some(letter))
+        .ok_or_else(|| app.error(&format!("unknown short flag '-{letter}'")))?;
+    let attached = &shorts[letter.len_utf8()..];
+    let value = if app.flags[index].kind == FlagKind::Bool {
+        Some("true".to_owned()).filter(|_| attached.is_empty())
+    } else if attached.is_empty() {
+        next_value(rest)
+    } else {
+        Some(attached.to_owned())
+    };
+    let value =
+        value.ok_or_else(|| app.error(&format!("expected argument for flag '-{letter}'")))?;
+    Ok(Found { index, value })
+}
+
+/// A value that starts with a dash must be attached.
+fn next_value<'a>(rest: &mut impl Iterator<Item = &'a String>) -> Option<String> {
+    rest.next().filter(|v| !v.starts_with('-')).cloned()
+}
+
+/// Checks a value against the flag's kind and brings it into the form that [`Matches`] holds.
+fn normalise(flag: &Flag, text: &str) -> Result<String, String> {
+    match flag.kind {
+        FlagKind::Text => Ok(text.to_owned()),
+        FlagKind::Bool => strconv::parse_bool(text)
+            .map(|value| value.to_string())
+            .ok_or_else(|| format!("expected true or false, got '{text}'")),
+        // Whole numbers are read as floats and cut off.
+        FlagKind::Int => strconv::parse_float(text)
+            .filter(|value| value.is_finite())
+            .map(|value| format!("{}", value.trunc() as i64))
+            .ok_or_else(|| format!("expected a number for --{}, got '{text}'", flag.name)),
+        FlagKind::Float => strconv::parse_float(text)
+            .map(|value| value.to_string())
+            .ok_or_else(|| format!("expected a number for --{}, got '{text}'", flag.name)),
+        FlagKind::Duration => duration::parse_flag(text)
+            .map(duration::format)
+            .map_err(|why| format!("--{}: {why}", flag.name)),
+        FlagKind::Word { of, fold_case } => of
+            .iter()
+            .find(|word| **word == text || (fold_case && word.eq_ignore_ascii_case(text)))
+            .map(|word| (*word).to_owned())
+            .ok_or_else(|| format!("enum value must be one of {}, got '{text}'", of.join(","))),
+        FlagKind::Pair if text.contains(['=', ':']) => Ok(text.to_owned()),
+        FlagKind::Pair => Err(format!("expected KEY=VALUE got '{text}'")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    crate::flags! {
+        /// Flags to parse.
+        pub struct Flags {
+            /// Address.
+            "web.listen-address" addresses: Vec<String> = [":9100"];
+            /// Path.
+            "web.telemetry-path" path: String = ["/metrics"];
+            /// Switch that is on.
+            "on" on: bool = ["true"];
+            /// Switch that is off.
+            "off" [env("OFF")] off: bool = ["false"];
+            /// Number.
+            "count" [env("COUNT")] count: i64 = ["1"];
+            /// Time.
+            "time" time: std::time::Duration = ["5s"];
+            /// Colour.
+            "colour" [word(&["red", "blue"], false)] colour: String = ["red"];
+            /// Old name.
+            "old" [hidden()] old: String = ["gone"];
+            /// Password.
+            "password" [secret()] password: String = ["hunter2"];
+        }
+    }
+
+    fn app() -> App {
+        App {
+            name: "x_exporter".to_owned(),
+            about: "An exporter of x.",
+            version: "x_exporter, version 1".to_owned(),
+            flags: Flags::TABLE.to_vec(),
+        }
+    }
+
+    fn run(arguments: &[&str], env: &[(&str, &str)]) -> Parsed<Flags> {
+        let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+        let lookup = |name: &str| {
+            let found = env.iter().find(|v| v.0 == name);
+            found.map(|v| v.1.to_owned())
+        };
+        parse(&app(), &arguments, lookup).map(|matches| Flags::read(&matches).unwrap())
+    }
+
+    #[test]
+    fn values() {
+        let flags = run(&[], &[]).unwrap();
+        assert_eq!((flags.count, flags.on, flags.off), (1, true, false));
+        assert_eq!((flags.old.as_str(), flags.password.as_str()), ("gone", "hunter2"));
+        let arguments = [
+            "--web.listen-address=a",
+            "--web.listen-address",
+            "b",
+            "--no-on",
+            "--off",
+            "--count=1e1",
+            "--time",
+            "1d",
+            "--colour=blue",
+            "--web.telemetry-path=-x",
+        ];
+        let flags = run(&arguments, &[("COUNT", "7")]).unwrap();
+        assert_eq!(flags.addresses, ["a", "b"]);
+        assert_eq!((flags.on, flags.off, flags.count), (false, true, 10));
+        assert_eq!(flags.time.as_secs(), 86_400);
+        assert_eq!((flags.colour.as_str(), flags.path.as_str()), ("blue", "-x"));
+        let flags = run(&[], &[("COUNT", "2.9"), ("OFF", "T")]).unwrap();
+        assert_eq!((flags.count, flags.off), (2, true));
+        assert_eq!(run(&[], &[("COUNT", "")]).unwrap().count, 1);
+    }
+
+    #[test]
+    fn errors() {
+        for (arguments, message) in [
+            (&["--nope"][..], "unknown long flag '--nope'"),
+            (&["--no-count"], "unknown long flag '--no-count'"),
+            (&["--on=true"], "unexpected true"),
+            (&["--on", "false"], "unexpected false"),
+            (&["--on", "--no-on"], "flag 'on' cannot be repeated"),
+            (
+                &["--count=1", "--count=2"],
+                "flag 'count' cannot be repeated",
+            ),
+            (&["--count"], "expected argument for flag '--count'"),
+            (&["--count", "-1"], "expected argument for flag '--count'"),
+            (&["--count=x"], "expected a number for --count, got 'x'"),
+            (
+                &["--colour=green"],
+                "enum value must be one of red,blue, got 'green'",
+            ),
+            (&["-version"], "unknown short flag '-v'"),
+            (&["-x"], "unknown short flag '-x'"),
+            (&["-"], "unexpected -"),
+            (&["foo"], "unexpected foo"),
+            (&["--", "foo"], "unexpected foo"),
+            (&["-h", "--nope"], "unknown long flag '--nope'"),
+            (&["--nope", "--version"], "unknown long flag '--nope'"),
+            (&["--web.listen"], "unknown long flag '--web.listen'"),
+        ] {
+            let exit = run(arguments, &[]).unwrap_err();
+            let stderr = format!("x_exporter: error: {message}, try --help\n");
+            assert_eq!((exit.code, exit.stderr), (1, stderr), "{arguments:?}");
+        }
+        let exit = run(&[], &[("COUNT", "x")]).unwrap_err();
+        assert!(
+            exit.stderr.contains("--count (from COUNT)"),
+            "{}",
+            exit.stderr
+        );
+    }
+
+    #[test]
+    fn what_ends_well() {
+        let version = run(&["--version", "--nope"], &[]).unwrap_err();
+        assert_eq!(
+            (version.code, version.stdout.as_str()),
+            (0, "x_exporter, version 1\n")
+        );
+        let help = run(&["--help", "--count=x"], &[]).unwrap_err();
+        assert_eq!(help.code, 0);
+        assert!(help.stdout.starts_with("usage: x_exporter [<flags>]\n"));
+        assert!(help.stdout.contains("--[no-]off"));
+        assert!(!help.stdout.contains("--old") && !help.stdout.contains("hunter2"));
+        for flag in [
+            "-h",
+            "--help-long",
+            "--help-man",
+            "--completion-script-bash",
+            "--completion-script-zsh",
+            "--completion-script-fish",
+            "--completion-bash",
+        ] {
+            let exit = run(&[flag], &[]).unwrap_err();
+            assert_eq!((exit.code, exit.stderr.as_str()), (0, ""), "{flag}");
+            assert!(exit.stdout.contains("count"), "{flag}");
+            assert!(!exit.stdout.contains("hunter2"), "{flag}");
+        }
+        let words = run(&["--completion-bash", "--co"], &[]).unwrap_err();
+        assert_eq!(words.stdout, "--count\n--colour\n");
+    }
+
+    #[test]
+    fn argument_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("args");
+        std::fs::write(&path, "# comment\n--count=5\n\n--no-on\n").unwrap();
+        let flags = run(&[&format!("@{}", path.display())], &[]).unwrap();
+        assert_eq!((flags.count, flags.on), (5, false));
+        let exit = run(&["@/nonexistent"], &[]).unwrap_err();
+        assert!(exit.stderr.contains("failed to open arguments file"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_arguments_make_it_panic(arguments: Vec<String>) {
+            // An argument file that exists is not what is tested here.
+            let arguments: Vec<_> = arguments.into_iter().filter(|a| !a.starts_with('@')).collect();
+            let _ = parse(&app(), &arguments, |_| None);
+        }
+    }
+}
