@@ -294,7 +294,10 @@ mod tests {
     fn values() {
         let flags = run(&[], &[]).unwrap();
         assert_eq!((flags.count, flags.on, flags.off), (1, true, false));
-        assert_eq!((flags.old.as_str(), flags.password.as_str()), ("gone", "hunter2"));
+        assert_eq!(
+            (flags.old.as_str(), flags.password.as_str()),
+            ("gone", "hunter2")
+        );
         let arguments = [
             "--web.listen-address=a",
             "--web.listen-address",

@@ -1,0 +1,41 @@
+//! Flags of the web room.
+
+use crate::cli::{Flag, Given};
+use std::path::PathBuf;
+use std::time::Duration;
+
+crate::flags! {
+    /// Flags of the listener, the same in every kingpin exporter but for the default address.
+    pub struct WebFlags {
+        /// Address to listen on: host:port, :port, vsock://:port or unix:///path. May be repeated.
+        "web.listen-address" listen_addresses: Vec<String> = [":9100"];
+        /// Take the listening sockets from systemd instead of --web.listen-address.
+        "web.systemd-socket" systemd_socket: bool = ["false"];
+        /// File with TLS, authentication, header and rate limit settings.
+        "web.config.file" config_file: PathBuf = [""];
+    }
+}
+
+crate::flags! {
+    /// Flags of the telemetry path.
+    pub struct MetricsFlags {
+        /// Path that metrics are served on.
+        "web.telemetry-path" telemetry_path: String = ["/metrics"];
+        /// Leave out the metrics of the exporter itself (promhttp_*, process_*).
+        "web.disable-exporter-metrics" disable_exporter_metrics: bool = ["false"];
+        /// Scrapes answered at a time, 0 for any number; more get status 503.
+        "web.max-requests" max_requests: i64 = ["40"];
+        /// Offer OpenMetrics too. It renames counters that lack _total, so Prometheus stores other
+        /// names than without it.
+        "web.enable-openmetrics" enable_openmetrics: bool = ["false"];
+        /// Longest time that a scrape may take, 0 for just below the timeout that Prometheus sends.
+        "collector.timeout" timeout: Given<Duration> = ["0s"];
+    }
+}
+
+/// [`WebFlags`] with another default address, such as `:9104`.
+pub fn listening_on(address: &'static [&'static str]) -> Vec<Flag> {
+    let mut flags = WebFlags::TABLE.to_vec();
+    flags[0].default = address;
+    flags
+}

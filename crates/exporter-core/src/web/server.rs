@@ -1,0 +1,412 @@
+//! Serves connections, and bounds what any of them can take.
+
+use super::front::Front;
+use super::handler::{Handler, Peer, Request, Response, full, text};
+use super::listen::{Connection, Listener};
+use super::router::Router;
+use super::watch::{Activity, Watched};
+use bytes::Bytes;
+use http::{StatusCode, Version, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// Connections at a time; more wait in the backlog.
+const CONNECTIONS: usize = 512;
+/// Scrapes under way get this long after a signal to stop.
+const GRACE: Duration = Duration::from_secs(5);
+/// Bytes of request line and headers; what hyper reads in one piece.
+const HEAD_BYTES: usize = 1 << 20;
+const HEADERS: usize = 1024;
+
+/// A server with its paths, not yet listening.
+#[derive(Default)]
+pub struct Server {
+    listeners: Vec<Listener>,
+    router: Router,
+    front: Front,
+}
+
+/// What connections share.
+struct Shared {
+    router: Router,
+    front: Front,
+    connections: Arc<Semaphore>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// A server without paths.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Binds one address; see [`Listener::bind`].
+    pub fn bind(mut self, address: &str) -> Result<Self, String> {
+        self.listeners.push(Listener::bind(address)?);
+        Ok(self)
+    }
+
+    /// Takes listeners that are bound already.
+    pub fn listeners(mut self, listeners: Vec<Listener>) -> Self {
+        self.listeners.extend(listeners);
+        self
+    }
+
+    /// Applies a web configuration file.
+    pub fn front(mut self, front: Front) -> Self {
+        self.front = front;
+        self
+    }
+
+    /// Answers a path.
+    pub fn route(mut self, path: impl Into<String>, handler: impl Handler) -> Self {
+        self.router.add(path, Arc::new(handler));
+        self
+    }
+
+    /// Answers every path that has no handler of its own.
+    pub fn fallback(mut self, handler: impl Handler) -> Self {
+        self.router.set_fallback(Arc::new(handler));
+        self
+    }
+
+    /// Serves until SIGTERM or SIGINT, then lets requests under way finish.
+    pub async fn run(self) -> Result<(), String> {
+        let stop = stop_signal().map_err(|e| format!("signals: {e}"))?;
+        self.run_until(stop).await
+    }
+
+    /// Serves until `stop` is ready, then lets requests under way finish.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<(), String> {
+        if self.listeners.is_empty() {
+            return Err("there is no address to listen on".to_owned());
+        }
+        for listener in &self.listeners {
+            tracing::info!(address = listener.address(), "Listening on");
+            let address = listener.address();
+            if self.front.is_tls() {
+                let http2 = self.front.http2();
+                tracing::info!(http2, address, "TLS is enabled.");
+            } else {
+                tracing::info!(http2 = false, address, "TLS is disabled.");
+            }
+        }
+        let (stopping, told) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            router: self.router,
+            front: self.front,
+            connections: Arc::new(Semaphore::new(CONNECTIONS)),
+            stopping: told,
+        });
+        let accepting: Vec<_> = self
+            .listeners
+            .into_iter()
+            .map(|listener| tokio::spawn(accept(listener, shared.clone())))
+            .collect();
+        stop.await;
+        tracing::info!("Stopping");
+        for task in accepting {
+            task.abort();
+        }
+        // Received by every connection; none is an error.
+        let _ = stopping.send(true);
+        let all = shared.connections.acquire_many(CONNECTIONS as u32);
+        if tokio::time::timeout(GRACE, all).await.is_err() {
+            tracing::warn!("some requests did not finish in time");
+        }
+        Ok(())
+    }
+}
+
+/// Resolves at SIGTERM or SIGINT. SIGHUP is ignored from here on.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        let _ignored = hangup;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+async fn accept(listener: Listener, shared: Arc<Shared>) {
+    let mut back_off = Duration::ZERO;
+    loop {
+        let Ok(permit) = shared.connections.clone().acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                back_off = Duration::ZERO;
+                tokio::spawn(serve(stream, Peer(peer), shared.clone(), permit));
+            }
+            Err(error) => {
+                back_off = (back_off * 2).clamp(Duration::from_millis(5), Duration::from_secs(1));
+                tracing::error!(%error, "accepting a connection failed, trying again");
+                tokio::time::sleep(back_off).await;
+            }
+        }
+    }
+}
+
+async fn serve(
+    stream: Box<dyn Connection>,
+    peer: Peer,
+    shared: Arc<Shared>,
+    _permit: OwnedSemaphorePermit,
+) {
+    let activity = Arc::new(Activity::default());
+    let stream = Watched::new(stream, activity.clone());
+    let crowd = shared.connections.clone();
+    let too_long = activity
+        .clone()
+        .too_long(move || crowd.available_permits() == 0);
+    let serving = async {
+        match shared.front.handshake(stream).await {
+            Ok(super::front::Accepted::Plain(stream)) => {
+                serve_http1(TokioIo::new(stream), peer, &shared, &activity).await;
+            }
+            Ok(super::front::Accepted::Tls(stream, false)) => {
+                serve_http1(TokioIo::new(stream), peer, &shared, &activity).await;
+            }
+            Ok(super::front::Accepted::Tls(stream, true)) => {
+                serve_http2(TokioIo::new(stream), peer, &shared, &activity).await;
+            }
+            Err(error) => tracing::debug!(peer = peer.0, %error, "TLS handshake failed"),
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        () = too_long => {}
+    }
+}
+
+async fn serve_http1<I>(io: TokioIo<I>, peer: Peer, shared: &Arc<Shared>, activity: &Arc<Activity>)
+where
+    TokioIo<I>: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
+    let service = service_fn(|request| answer(request, &peer, shared, activity));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // Idle connections and slow heads have different patience; see `watch`.
+        .header_read_timeout(None)
+        // A client that has sent its request may close its side and still wants the answer.
+        .half_close(true)
+        .max_buf_size(HEAD_BYTES + 64 * 1024)
+        .max_headers(HEADERS);
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut stopping = shared.stopping.clone();
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = told(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(peer = peer.0, %error, "connection ended");
+    }
+}
+
+/// Resolves when the server stops.
+async fn told(stopping: &mut watch::Receiver<bool>) {
+    // An error is the end of the server too.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn serve_http2<I>(io: TokioIo<I>, peer: Peer, shared: &Arc<Shared>, activity: &Arc<Activity>)
+where
+    TokioIo<I>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (peer, shared, activity) = (peer, shared.clone(), activity.clone());
+    let name = peer.0.clone();
+    let mut stopping = shared.stopping.clone();
+    let service = service_fn(move |request| {
+        let (peer, shared, activity) = (peer.clone(), shared.clone(), activity.clone());
+        async move { answer(request, &peer, &shared, &activity).await }
+    });
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(64)
+        .max_header_list_size(HEAD_BYTES as u32);
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = told(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(peer = name, %error, "connection ended");
+    }
+}
+
+async fn answer(
+    request: http::Request<Incoming>,
+    peer: &Peer,
+    shared: &Shared,
+    activity: &Arc<Activity>,
+) -> Result<Response, Infallible> {
+    let busy = activity.answering();
+    let mut request: Request =
+        request.map(|body| body.map_err(std::io::Error::other).boxed_unsync());
+    request.extensions_mut().insert(peer.clone());
+    let mut response = match malformed(&request) {
+        Some(refusal) => refusal,
+        None => shared.front.answer(request, &shared.router).await,
+    };
+    if !response.headers().contains_key(header::CONTENT_TYPE) {
+        let empty = hyper::body::Body::is_end_stream(response.body());
+        if !empty {
+            let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, plain);
+        }
+    }
+    drop(busy);
+    Ok(response)
+}
+
+/// What hyper lets through and the protocol forbids.
+fn malformed(request: &Request) -> Option<Response> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        let why = if hosts == 0 {
+            "missing required Host header"
+        } else {
+            "too many Host headers"
+        };
+        return Some(text(
+            StatusCode::BAD_REQUEST,
+            format_args!("400 Bad Request: {why}"),
+        ));
+    }
+    let expect = request.headers().get(header::EXPECT);
+    if expect.is_some_and(|e| !e.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Some(text(
+            StatusCode::EXPECTATION_FAILED,
+            "417 Expectation Failed",
+        ));
+    }
+    if request.method() == http::Method::OPTIONS && request.uri() == "*" {
+        return Some(Response::new(full(Bytes::new())));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    /// Starts a server that answers `/slow` after 300 ms; gives its address and what stops it.
+    async fn start() -> (
+        String,
+        tokio::sync::oneshot::Sender<()>,
+        tokio::task::JoinHandle<Result<(), String>>,
+    ) {
+        let listener = Listener::bind("127.0.0.1:0").unwrap();
+        let address = listener.address();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = Server::new()
+            .listeners(vec![listener])
+            .route("/fast", |_: Request| async { text(StatusCode::OK, "fast") })
+            .route("/slow", |_: Request| async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                text(StatusCode::OK, "slow")
+            });
+        let running = tokio::spawn(server.run_until(async {
+            let _ = stopped.await;
+        }));
+        (address, stop, running)
+    }
+
+    async fn exchange(address: &str, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn answers_by_the_protocol() {
+        let (address, _stop, _running) = start().await;
+        for (request, start) in [
+            ("GET /fast HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK"),
+            ("GET /fast HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK"),
+            (
+                "GET http://other/fast HTTP/1.1\r\nHost: x\r\n\r\n",
+                "HTTP/1.1 200 OK",
+            ),
+            ("BREW /fast HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK"),
+            ("GET /fast HTTP/1.1\r\n\r\n", "HTTP/1.1 400"),
+            (
+                "GET /fast HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+                "HTTP/1.1 400",
+            ),
+            ("nonsense\r\n\r\n", "HTTP/1.1 400"),
+            ("GET /none HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404"),
+            (
+                "GET /fast HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n",
+                "HTTP/1.1 417",
+            ),
+            ("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK"),
+        ] {
+            let answer = exchange(&address, request).await;
+            assert!(answer.starts_with(start), "{request:?}: {answer:?}");
+        }
+        let answer = exchange(&address, "HEAD /fast HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert!(
+            answer.contains("content-length: 5") && answer.ends_with("\r\n\r\n"),
+            "{answer}"
+        );
+    }
+
+    #[tokio::test]
+    async fn large_heads_pass_and_larger_ones_do_not() {
+        let (address, _stop, _running) = start().await;
+        let head = |bytes: usize| {
+            let cookie = "a".repeat(bytes);
+            format!("GET /fast HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n")
+        };
+        assert!(
+            exchange(&address, &head(900_000))
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        // The server may close before all of it is written.
+        let _ = stream.write_all(head(3_000_000).as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn requests_under_way_finish() {
+        let (address, stop, running) = start().await;
+        let request = "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n";
+        let answer = tokio::spawn(async move { exchange(&address, request).await });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.send(()).unwrap();
+        assert!(answer.await.unwrap().ends_with("slow\n"));
+        running.await.unwrap().unwrap();
+    }
+}

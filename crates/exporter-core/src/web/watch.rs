@@ -1,0 +1,203 @@
+//! Which connections have been waiting too long.
+//!
+//! A head must arrive within seconds of its first byte, or a few clients that send a byte now and
+//! then hold every connection. Between requests a connection may rest for longer than scrapes are
+//! apart. While an answer is being made nobody is in a hurry; while it is being written the client
+//! must take some of it now and then.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// From its first byte to its last, a head (and a TLS handshake) may take this long.
+const HEAD: Duration = Duration::from_secs(10);
+/// Prometheus comes back within this time unless it scrapes very rarely.
+const REST: Duration = Duration::from_secs(180);
+/// The same while others wait for a connection.
+const CROWDED: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing of a request has come yet.
+    Rest,
+    /// Some of a head has come.
+    Head,
+}
+
+/// What a connection is doing and since when.
+#[derive(Debug)]
+pub struct Activity {
+    phase: Mutex<(Phase, Instant)>,
+    answering: AtomicUsize,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        // A new connection has a head to send.
+        Activity {
+            phase: Mutex::new((Phase::Head, Instant::now())),
+            answering: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// A request being answered; dropping it lets the connection rest.
+pub struct Answering(Arc<Activity>);
+
+impl Activity {
+    /// A whole head has come.
+    pub fn answering(self: &Arc<Self>) -> Answering {
+        self.answering.fetch_add(1, Ordering::AcqRel);
+        self.set(Phase::Rest);
+        Answering(self.clone())
+    }
+
+    fn set(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+    }
+
+    fn phase(&self) -> (Phase, Instant) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_read(&self) {
+        if self.phase().0 == Phase::Rest {
+            self.set(Phase::Head);
+        }
+    }
+
+    fn has_written(&self) {
+        if self.phase().0 == Phase::Rest {
+            self.set(Phase::Rest);
+        }
+    }
+
+    /// Resolves when the connection has been waiting for longer than it may.
+    pub async fn too_long(self: Arc<Self>, crowded: impl Fn() -> bool) {
+        loop {
+            tokio::time::sleep(CROWDED).await;
+            let (phase, since) = self.phase();
+            let patience = match phase {
+                Phase::Head => HEAD,
+                Phase::Rest if crowded() => CROWDED,
+                Phase::Rest => REST,
+            };
+            let busy = self.answering.load(Ordering::Acquire) > 0;
+            if !busy && since.elapsed() > patience {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.set(Phase::Rest);
+        self.0.answering.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A stream that tells what passes through it.
+pub struct Watched<S> {
+    stream: S,
+    activity: Arc<Activity>,
+}
+
+impl<S> Watched<S> {
+    /// Wraps a stream.
+    pub fn new(stream: S, activity: Arc<Activity>) -> Self {
+        Watched { stream, activity }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.activity.has_read();
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
+        if result.is_ready() {
+            self.activity.has_written();
+        }
+        result
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        if result.is_ready() {
+            self.activity.has_written();
+        }
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ends_after(activity: Arc<Activity>, crowded: bool) -> Duration {
+        let started = Instant::now();
+        activity.too_long(move || crowded).await;
+        started.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heads_are_hurried_and_rests_are_not() {
+        let activity = Arc::new(Activity::default());
+        let passed = ends_after(activity.clone(), false).await;
+        assert!(passed < Duration::from_secs(20), "{passed:?}");
+        drop(activity.answering());
+        let passed = ends_after(activity.clone(), false).await;
+        assert!(passed > Duration::from_secs(120), "{passed:?}");
+        drop(activity.answering());
+        let passed = ends_after(activity.clone(), true).await;
+        assert!(passed < Duration::from_secs(20), "{passed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_may_take_its_time() {
+        let activity = Arc::new(Activity::default());
+        let busy = activity.answering();
+        let waiting = ends_after(activity.clone(), true);
+        let patience = Duration::from_secs(600);
+        assert!(tokio::time::timeout(patience, waiting).await.is_err());
+        drop(busy);
+    }
+}
