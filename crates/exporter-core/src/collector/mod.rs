@@ -4,7 +4,7 @@ mod set;
 
 pub use set::{Set, SetOptions, Unselectable};
 
-use crate::cli::Flag;
+use crate::cli::{Flag, Matches, Source};
 use crate::exposition::{Arena, Family};
 use std::fmt;
 use std::time::Instant;
@@ -74,12 +74,30 @@ impl From<std::io::Error> for Error {
     }
 }
 
+impl<Cx> Definition<Cx> {
+    /// Whether it runs without being asked for.
+    pub fn default_on(&self) -> bool {
+        self.switch.default == ["true"]
+    }
+
+    /// Whether it runs. `--collector.disable-defaults` leaves only what was asked for.
+    pub fn is_enabled(&self, matches: &Matches, disable_defaults: bool) -> bool {
+        if disable_defaults && matches.source(self.switch.name) == Source::Default {
+            return false;
+        }
+        matches
+            .values(self.switch.name)
+            .last()
+            .is_some_and(|v| v == "true")
+    }
+}
+
 /// One line of an exporter's table of collectors. `Cx` is what the exporter's constructors need.
 pub struct Definition<Cx: 'static> {
     /// Name, as in `--collector.NAME` and the label `collector`.
     pub name: &'static str,
-    /// Whether it runs without being asked for.
-    pub default_on: bool,
+    /// `--[no-]collector.NAME`; its default says whether it runs without being asked for.
+    pub switch: Flag,
     /// Flags that belong to it alone.
     pub flags: &'static [Flag],
     /// Families it can put, run-time names as patterns.

@@ -20,6 +20,14 @@ pub enum Accepted {
 pub struct Front {}
 
 impl Front {
+    /// Reads the web configuration file; the empty path is none.
+    pub fn from_file(path: &std::path::Path) -> Result<Self, String> {
+        match path.as_os_str().is_empty() {
+            true => Ok(Front::default()),
+            false => Err(format!("{}: not read yet", path.display())),
+        }
+    }
+
     /// Whether connections start with a handshake.
     pub fn is_tls(&self) -> bool {
         false

@@ -1,6 +1,7 @@
 //! All collectors, one file each.
 
 use crate::host::Host;
+use exporter_core::cli::{Flag, FlagKind};
 use exporter_core::collector::Definition;
 
 pub mod arp;
@@ -89,15 +90,21 @@ macro_rules! collectors {
         pub static TABLE: &[Definition<Host>] = &[
             $( Definition {
                 name: stringify!($name),
-                default_on: collectors!(@ $state),
+                switch: Flag::new(
+                    concat!("collector.", stringify!($name)),
+                    FlagKind::Bool,
+                    false,
+                    collectors!(@ $state),
+                    concat!("Run the ", stringify!($name), " collector (default: ", stringify!($state), ")."),
+                ),
                 flags: $name::FLAGS,
                 families: $name::families,
                 new: $name::new,
             }, )*
         ];
     };
-    (@ on) => { true };
-    (@ off) => { false };
+    (@ on) => { &["true"] };
+    (@ off) => { &["false"] };
 }
 
 collectors! {

@@ -1,5 +1,6 @@
 //! Filters on device names.
 
+use exporter_core::dialect::regexp;
 use regex::Regex;
 use std::collections::HashMap;
 
@@ -51,7 +52,7 @@ fn optional((flag, pattern): (&str, &str)) -> Result<Option<Regex>, String> {
 
 /// Compiles the RE2 pattern of a flag; matching is a search.
 pub fn compile(flag: &str, pattern: &str) -> Result<Regex, String> {
-    Regex::new(pattern).map_err(|e| format!("--{flag}: {e}"))
+    regexp::compile(pattern).map_err(|e| format!("--{flag}: {e}"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Numbers and words in kernel text, by the rules of the original's language.
 
+use exporter_core::dialect::strconv;
+
 /// Lines without their ends; a final empty line is none.
 pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = text;
@@ -66,23 +68,12 @@ pub fn radix(text: &[u8], base: u32) -> Option<u64> {
 
 /// A value file: base by prefix (`0x`, `0b`, `0o`, `0`), `_` between digits, 64 bits, no sign.
 pub fn prefixed_uint(text: &[u8]) -> Option<u64> {
-    let (base, digits) = match text {
-        [b'0', b'x' | b'X', rest @ ..] => (16, rest),
-        [b'0', b'b' | b'B', rest @ ..] => (2, rest),
-        [b'0', b'o' | b'O', rest @ ..] => (8, rest),
-        [b'0', rest @ ..] if !rest.is_empty() => (8, rest),
-        _ => (10, text),
-    };
-    if !digits.contains(&b'_') {
-        return radix(digits, base);
-    }
-    // An underscore may stand between digits and after the prefix, never at the end or doubled.
-    let misplaced = digits.ends_with(b"_") || digits.windows(2).any(|w| w == b"__");
-    if misplaced || digits.len() == text.len() {
-        return None;
-    }
-    let plain: Vec<u8> = digits.iter().copied().filter(|b| *b != b'_').collect();
-    radix(&plain, base)
+    strconv::parse_uint(std::str::from_utf8(text).ok()?, 0)
+}
+
+/// The same with an optional sign.
+pub fn prefixed_int(text: &[u8]) -> Option<i64> {
+    strconv::parse_int(std::str::from_utf8(text).ok()?, 0)
 }
 
 /// A float as the original reads it: exponents, hexadecimal floats, `inf`, `nan`; overflow is none.
@@ -91,9 +82,7 @@ pub fn float(text: &[u8]) -> Option<f64> {
     if (1..=15).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
         return uint(text).map(|v| v as f64);
     }
-    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    let spelled = text.iter().any(|b| matches!(b, b'i' | b'I'));
-    (value.is_finite() || value.is_nan() || spelled).then_some(value)
+    strconv::parse_float(std::str::from_utf8(text).ok()?)
 }
 
 #[cfg(test)]
