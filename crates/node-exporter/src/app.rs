@@ -1,7 +1,8 @@
 //! From arguments to a running exporter.
 
 use crate::collectors::TABLE;
-use crate::host::Host;
+use crate::host::{Host, join};
+use crate::kernel::SharedFile;
 use crate::listing;
 use crate::options::Options;
 use exporter_core::build_info::BuildInfo;
@@ -14,7 +15,7 @@ use exporter_core::self_metrics::raise_file_limit;
 use exporter_core::web::flags::{MetricsFlags, WebFlags};
 use exporter_core::web::front::Front;
 use exporter_core::web::{Landing, Listener, MetricsHandler, MetricsOptions, Server, landing};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 static BUILD: Family = build_info_family!("node_exporter");
 static DURATION: Family = Family::gauge(
@@ -177,6 +178,7 @@ fn host(flags: &Flags) -> Host {
         sys: PathBuf::from(&options.sysfs.value),
         root: options.rootfs.clone(),
         udev: options.udev_data.clone(),
+        stat: SharedFile::new(join(Path::new(&options.procfs.value), Path::new("stat"))),
     }
 }
 

@@ -1,10 +1,11 @@
 //! What collectors are made from.
 
+use crate::kernel::SharedFile;
 use exporter_core::cli::Matches;
 use std::path::{Component, Path, PathBuf};
 
 /// Where the host's file systems are mounted, and all flags.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Host {
     /// All flags; a collector reads its own.
     pub matches: Matches,
@@ -16,6 +17,8 @@ pub struct Host {
     pub root: PathBuf,
     /// `--path.udev.data`
     pub udev: PathBuf,
+    /// `stat` of procfs, which several collectors read.
+    pub stat: SharedFile,
 }
 
 impl Host {
@@ -38,6 +41,25 @@ impl Host {
     pub fn require_sys(&self) -> Result<(), String> {
         require("sysfs", &self.sys)
     }
+
+    /// Sysfs for collectors that take an empty flag for the usual place.
+    pub fn sys_or_default(&self) -> Result<PathBuf, String> {
+        or_default("sysfs", &self.sys, "/sys")
+    }
+
+    /// Procfs for collectors that take an empty flag for the usual place.
+    pub fn proc_or_default(&self) -> Result<PathBuf, String> {
+        or_default("procfs", &self.proc, "/proc")
+    }
+}
+
+fn or_default(what: &str, given: &Path, usual: &str) -> Result<PathBuf, String> {
+    let path = match given.as_os_str().is_empty() {
+        true => Path::new(usual),
+        false => given,
+    };
+    require(what, path)?;
+    Ok(path.to_owned())
 }
 
 fn require(what: &str, path: &Path) -> Result<(), String> {

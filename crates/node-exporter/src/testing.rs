@@ -68,6 +68,7 @@ impl Tree {
             sys: self.path("sys"),
             root: self.path("root"),
             udev: self.path("udev"),
+            stat: crate::kernel::SharedFile::new(self.path("proc/stat")),
         }
     }
 

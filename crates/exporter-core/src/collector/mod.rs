@@ -19,6 +19,15 @@ pub trait Collector: Send {
     fn collect(&mut self, out: &mut Arena, scrape: &Scrape) -> Result<(), Error>;
 }
 
+impl<F> Collector for F
+where
+    F: FnMut(&mut Arena, &Scrape) -> Result<(), Error> + Send,
+{
+    fn collect(&mut self, out: &mut Arena, scrape: &Scrape) -> Result<(), Error> {
+        self(out, scrape)
+    }
+}
+
 /// What a collector may want to know of the scrape it runs in.
 #[derive(Clone, Copy, Debug)]
 pub struct Scrape {

@@ -107,6 +107,17 @@ impl KernelFile {
         }
     }
 
+    /// A *uint file*: decimal digits and white space around them.
+    pub fn uint(&mut self) -> Result<u64, UintError> {
+        let mut buffer = [0; 128];
+        match self.short(&mut buffer) {
+            Ok(text) => {
+                super::text::uint(text).ok_or_else(|| UintError::NotANumber(self.path().to_owned()))
+            }
+            Err(unread) => Err(UintError::Unread(unread)),
+        }
+    }
+
     /// The text of a short read as UTF-8; invalid bytes become U+FFFD.
     pub fn short_text(&mut self) -> Result<String, Unread> {
         let mut buffer = [0; 128];
@@ -143,6 +154,56 @@ impl KernelFile {
     }
 }
 
+/// Reads a whole file that is not worth keeping open.
+pub fn read_once(path: impl AsRef<Path>) -> Result<Vec<u8>, Unread> {
+    let mut buffer = Vec::new();
+    KernelFile::new(path).read(&mut buffer)?;
+    Ok(buffer)
+}
+
+/// A short read of a file that is not worth keeping open, as text.
+pub fn short_once(path: impl AsRef<Path>) -> Result<String, Unread> {
+    KernelFile::new(path).short_text()
+}
+
+/// A *uint file*: decimal digits and white space around them.
+pub fn uint_once(path: impl AsRef<Path>) -> Result<u64, UintError> {
+    KernelFile::new(path).uint()
+}
+
+/// Why there is no number in a file.
+#[derive(Debug)]
+pub enum UintError {
+    /// The file could not be read.
+    Unread(Unread),
+    /// It holds something else.
+    NotANumber(PathBuf),
+}
+
+impl UintError {
+    /// The file does not exist.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, UintError::Unread(unread) if unread.is_missing())
+    }
+}
+
+impl fmt::Display for UintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UintError::Unread(unread) => unread.fmt(f),
+            UintError::NotANumber(path) => {
+                write!(f, "{}: expected a whole number", path.display())
+            }
+        }
+    }
+}
+
+impl From<UintError> for Error {
+    fn from(error: UintError) -> Self {
+        Error::failed(error)
+    }
+}
+
 fn read_whole(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<(), Errno> {
     buffer.clear();
     loop {
@@ -156,6 +217,52 @@ fn read_whole(fd: BorrowedFd<'_>, buffer: &mut Vec<u8>) -> Result<(), Errno> {
         if read? == 0 {
             return Ok(());
         }
+    }
+}
+
+/// A file that several collectors read in one scrape: the kernel renders it once for all of them.
+#[derive(Clone)]
+pub struct SharedFile {
+    inner: std::sync::Arc<std::sync::Mutex<Shared>>,
+}
+
+struct Shared {
+    file: KernelFile,
+    /// The scrape that the contents belong to.
+    scrape: Option<std::time::Instant>,
+    contents: std::sync::Arc<Vec<u8>>,
+}
+
+impl SharedFile {
+    /// Nothing is opened before the first read.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        let shared = Shared {
+            file: KernelFile::new(path),
+            scrape: None,
+            contents: Default::default(),
+        };
+        SharedFile {
+            inner: std::sync::Arc::new(std::sync::Mutex::new(shared)),
+        }
+    }
+
+    /// The contents as of this scrape, which its deadline tells from all others.
+    pub fn read(
+        &self,
+        scrape: &exporter_core::collector::Scrape,
+    ) -> Result<std::sync::Arc<Vec<u8>>, Unread> {
+        let mut shared = self
+            .inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let shared = &mut *shared;
+        if shared.scrape != Some(scrape.deadline) {
+            shared.scrape = None;
+            let buffer = std::sync::Arc::make_mut(&mut shared.contents);
+            shared.file.read(buffer)?;
+            shared.scrape = Some(scrape.deadline);
+        }
+        Ok(shared.contents.clone())
     }
 }
 

@@ -9,5 +9,5 @@ pub mod netlink;
 pub mod text;
 
 pub use directory::{Device, Devices, glob};
-pub use file::{KernelFile, Short, Unread};
+pub use file::{KernelFile, SharedFile, Short, Unread, read_once, short_once, uint_once};
 pub use filter::Filter;
