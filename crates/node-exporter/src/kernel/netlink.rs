@@ -16,6 +16,12 @@ pub const GET: u16 = 0x1 | 0x4;
 /// `NLM_F_REQUEST | NLM_F_DUMP`: all objects.
 pub const DUMP: u16 = 0x1 | 0x300;
 
+/// `NLA_F_NESTED`, which newer families insist on in attributes that hold attributes.
+pub const NESTED: u16 = 0x8000;
+
+/// Asks for links.
+pub const RTM_GETLINK: u16 = 18;
+
 const NLMSG_NOOP: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -268,6 +274,11 @@ pub fn u16_of(value: &[u8]) -> Option<u16> {
 }
 
 /// See [`u16_of`].
+pub fn u8_of(value: &[u8]) -> Option<u8> {
+    value.first().copied()
+}
+
+/// See [`u16_of`].
 pub fn u32_of(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|b| u32::from_ne_bytes(*b))
 }
@@ -293,7 +304,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RTM_GETLINK: u16 = 18;
     const IFLA_IFNAME: u16 = 3;
 
     #[test]
