@@ -98,13 +98,18 @@ impl KernelFile {
         }
     }
 
+    /// One read of at most 128 bytes as it stands.
+    pub fn one_read<'b>(&mut self, buffer: &'b mut Short) -> Result<&'b [u8], Unread> {
+        match self.with(|fd| rustix::io::pread(fd, &mut buffer[..], 0)) {
+            Ok(len) => Ok(&buffer[..len]),
+            Err(errno) => Err(self.unread(errno)),
+        }
+    }
+
     /// One read of at most 128 bytes, white space trimmed: for attributes of drivers, some of which
     /// answer EAGAIN for ever when asked again.
     pub fn short<'b>(&mut self, buffer: &'b mut Short) -> Result<&'b [u8], Unread> {
-        match self.with(|fd| rustix::io::pread(fd, &mut buffer[..], 0)) {
-            Ok(len) => Ok(buffer[..len].trim_ascii()),
-            Err(errno) => Err(self.unread(errno)),
-        }
+        self.one_read(buffer).map(<[u8]>::trim_ascii)
     }
 
     /// A *uint file*: decimal digits and white space around them.

@@ -254,6 +254,11 @@ impl Filesystem {
 }
 
 impl Mount {
+    /// Type and mount point.
+    pub fn kind_and_point(&self) -> (&str, &str) {
+        (&self.kind, &self.mount_point)
+    }
+
     /// Strips the root that the host's file systems are mounted below.
     fn below(mut self, root: &Path) -> Self {
         let stripped = match root == Path::new("/") {
