@@ -5,6 +5,7 @@ use crate::kernel::{Devices, KernelFile, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Family};
+use rustix::io::Errno;
 
 /// Flags of this collector.
 pub const FLAGS: &[Flag] = &[];
@@ -81,8 +82,8 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
         for device in devices {
             match device.state.read(&mut buffer) {
                 Ok(contents) => found.push((device.name.as_str(), parse(contents)?)),
-                // `fs/xfs/debug` and the like.
-                Err(unread) if unread.is_missing() => {}
+                // `fs/xfs/debug` and `fs/xfs/stats` are no devices.
+                Err(u) if matches!(u.errno, Errno::NOENT | Errno::NOTDIR) => {}
                 Err(unread) => return Err(unread.into()),
             }
         }
