@@ -34,7 +34,6 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
-    host.require_proc()?;
     let flags = Flags::read(&host.matches)?;
     Ok(Box::new(Netstat {
         files: ["net/netstat", "net/snmp"].map(|f| KernelFile::new(host.proc(f))),

@@ -23,7 +23,6 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
-    host.require_proc()?;
     let mut files = ["net/sockstat", "net/sockstat6"].map(|f| KernelFile::new(host.proc(f)));
     let mut buffer = Vec::new();
     let mut name = String::new();

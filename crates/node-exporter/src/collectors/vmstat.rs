@@ -28,7 +28,6 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
-    host.require_proc()?;
     let flags = Flags::read(&host.matches)?;
     let wanted = compile("collector.vmstat.fields", &flags.fields)?;
     let mut file = KernelFile::new(host.proc("vmstat"));

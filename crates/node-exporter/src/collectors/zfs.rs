@@ -61,7 +61,6 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
-    host.require_proc()?;
     let root = host.proc("spl/kstat/zfs");
     let mut files = MODULES.map(|(file, name)| (KernelFile::new(root.join(file)), name));
     let mut buffer = Vec::new();
