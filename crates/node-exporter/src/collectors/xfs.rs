@@ -122,14 +122,10 @@ pub fn parse(contents: &[u8]) -> Result<[u64; 39], String> {
     let mut values = [0; 39];
     for line in text::lines(contents) {
         let words: Vec<&[u8]> = text::words(line).collect();
-        let ([keyword, numbers @ ..] | [keyword @ b"gc", b"xpc", numbers @ ..]) = words.as_slice()
-        else {
-            continue;
-        };
-        let numbers = if *keyword == b"gc" {
-            numbers.get(1..).unwrap_or_default()
-        } else {
-            numbers
+        let (keyword, numbers) = match words.as_slice() {
+            [keyword @ b"gc", b"xpc", numbers @ ..] => (keyword, numbers),
+            [keyword, numbers @ ..] => (keyword, numbers),
+            [] => continue,
         };
         if numbers.is_empty() {
             continue;
