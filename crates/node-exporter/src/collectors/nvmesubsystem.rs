@@ -110,7 +110,10 @@ impl Subsystem {
                     } else {
                         &state
                     };
-                    let state = STATES.into_iter().find(|s| *s == state).unwrap_or("unknown");
+                    let state = STATES
+                        .into_iter()
+                        .find(|s| *s == state)
+                        .unwrap_or("unknown");
                     controllers.push((entry, transport, state));
                 }
                 None => {}

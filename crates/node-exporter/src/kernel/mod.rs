@@ -1,6 +1,7 @@
 //! How collectors read the kernel: files and directories that stay open from scrape to scrape,
 //! netlink, and the number and name rules all of them share.
 
+pub mod dbus;
 pub mod directory;
 pub mod file;
 pub mod filter;
