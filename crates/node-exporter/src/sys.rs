@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 /// What `adjtimex(2)` tells, widened to 64 bits.
@@ -140,4 +140,118 @@ pub fn btrfs_devices(mount_point: &Path) -> io::Result<(String, Vec<BtrfsDevice>
         });
     }
     Ok((info.hex_at(16), devices))
+}
+
+/// A socket for ioctls on network devices.
+pub fn device_socket() -> io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let flags = SocketFlags::CLOEXEC;
+    Ok(socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        flags,
+        None,
+    )?)
+}
+
+/// An ethtool command (`SIOCETHTOOL`, `linux/ethtool.h`). The buffer holds the command's structure,
+/// its first four bytes the command, and must be as large as the kernel's answer to it.
+pub fn ethtool(socket: &OwnedFd, device: &str, buffer: &mut [u64]) -> io::Result<()> {
+    const SIOCETHTOOL: u64 = 0x8946;
+    #[repr(C)]
+    struct Request {
+        name: [u8; 16],
+        data: *mut u64,
+        rest: [u8; 16],
+    }
+    let mut request = Request {
+        name: [0; 16],
+        data: buffer.as_mut_ptr(),
+        rest: [0; 16],
+    };
+    // A NUL must stand behind the name.
+    let name = device.as_bytes();
+    if name.len() > 15 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    request.name[..name.len()].copy_from_slice(name);
+    // SAFETY: the request is a whole `ifreq`, and its data points to a buffer that lives through
+    // the call; callers size it for what the kernel writes for their command.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// What is counted: `struct perf_event_attr`, first published version.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PerfEvent {
+    /// `PERF_TYPE_*`.
+    pub kind: u32,
+    /// Set by the call, or not used.
+    pub size: u32,
+    /// The event within its type.
+    pub config: u64,
+    /// Set by the call, or not used.
+    pub sample_period: u64,
+    /// `PERF_SAMPLE_*`.
+    pub sample_type: u64,
+    /// `PERF_FORMAT_*`.
+    pub read_format: u64,
+    /// Bit 0 disabled, bit 1 inherit, bit 6 exclude_hv.
+    pub flags: u64,
+    /// Set by the call, or not used.
+    pub wakeup: u32,
+    /// Set by the call, or not used.
+    pub breakpoint: u32,
+    /// Set by the call, or not used.
+    pub config1: u64,
+}
+
+/// Opens an event on a processor for all processes, as a leader or in the group of one.
+pub fn perf_event_open(
+    event: &PerfEvent,
+    cpu: i32,
+    group: Option<&OwnedFd>,
+) -> io::Result<OwnedFd> {
+    const ALL_PROCESSES: i32 = -1;
+    const CLOSE_ON_EXEC: u64 = 8;
+    let event = PerfEvent {
+        size: size_of::<PerfEvent>() as u32,
+        ..*event
+    };
+    let group = group.map_or(-1, AsRawFd::as_raw_fd);
+    // SAFETY: the structure says its own size and outlives the call; the other arguments are
+    // numbers.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            &raw const event,
+            ALL_PROCESSES,
+            cpu,
+            group,
+            CLOSE_ON_EXEC,
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just gave this descriptor to us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Starts counting (`PERF_EVENT_IOC_ENABLE`), of the whole group of a leader.
+pub fn perf_enable(event: &OwnedFd) -> io::Result<()> {
+    const ENABLE: u64 = 0x2400;
+    const GROUP: u64 = 1;
+    // SAFETY: the request takes a number.
+    let result = unsafe { libc::ioctl(event.as_raw_fd(), ENABLE as _, GROUP) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
