@@ -1,1 +1,71 @@
 //! YAML files of users: strict loading with errors that name file, line and column.
+
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+/// Reads a YAML file. Unknown keys are errors where the type says so, keys that occur twice always;
+/// a file without any value is the default. The error names file, line, column and what was
+/// expected.
+pub fn load<T: DeserializeOwned + Default>(path: &Path) -> Result<T, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    parse(&text).map_err(|e| format!("{}:{e}", path.display()))
+}
+
+/// The same for a text; the error begins with line and column.
+pub fn parse<T: DeserializeOwned + Default>(text: &str) -> Result<T, String> {
+    let is_content = |line: &str| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with('#') && line != "---" && line != "..."
+    };
+    if !text.lines().any(is_content) {
+        return Ok(T::default());
+    }
+    serde_saphyr::from_str(text).map_err(|error| {
+        let place = error.location();
+        let (line, column) = place.map_or((1, 1), |l| (l.line(), l.column()));
+        let message = error.without_snippet().to_string();
+        // The library repeats the place in its sentence.
+        let sentence = message.split(" at line ").next().unwrap_or_default();
+        format!("{line}:{column}: {}", sentence.trim())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use std::collections::BTreeMap;
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, default)]
+    struct Sample {
+        name: String,
+        on: bool,
+        map: BTreeMap<String, String>,
+    }
+
+    #[test]
+    fn places_of_errors() {
+        for (text, place, part) in [
+            ("name: a\nnmae: b\n", "2:", "nmae"),
+            ("name: a\non: perhaps\n", "2:", "bool"),
+            ("map:\n  a: 1\n  a: 2\n", "3:", "a"),
+            ("name: [\n", "", ""),
+            ("- 1\n", "1:", ""),
+        ] {
+            let error = parse::<Sample>(text).unwrap_err();
+            assert!(error.starts_with(place), "{text:?}: {error}");
+            assert!(error.contains(part), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_the_default_and_scalars_are_text() {
+        for text in ["", "\n# only a comment\n", "---\n"] {
+            assert_eq!(parse::<Sample>(text), Ok(Sample::default()), "{text:?}");
+        }
+        let sample: Sample = parse("name: 1\nmap: {a: true, b: 1.5}\n").unwrap();
+        assert_eq!(sample.name, "1");
+        assert_eq!(sample.map["a"], "true");
+    }
+}
