@@ -1,0 +1,191 @@
+//! Passwords of users, hashed with bcrypt.
+
+use super::lock;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::HeaderValue;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, OnceLock};
+use tokio::sync::Semaphore;
+
+/// Answers that are remembered.
+const REMEMBERED: usize = 100;
+/// Hashes computed at a time: bcrypt is made to be slow, and must not take all processors.
+const AT_A_TIME: usize = 1;
+/// Cost of the hash that stands in for that of an unknown user.
+const DUMMY_COST: u32 = 10;
+
+/// Users and their bcrypt hashes.
+pub type Users = HashMap<String, String>;
+
+/// Checks credentials, and remembers what it found.
+pub struct Authenticator {
+    /// Two keyed digests of user, stored hash and password; no password is kept.
+    answers: Mutex<HashMap<(u64, u64), bool>>,
+    keys: (RandomState, RandomState),
+    computing: Semaphore,
+}
+
+impl Default for Authenticator {
+    fn default() -> Self {
+        Authenticator {
+            answers: Mutex::default(),
+            keys: Default::default(),
+            computing: Semaphore::new(AT_A_TIME),
+        }
+    }
+}
+
+impl Authenticator {
+    /// Whether these credentials are those of a user; without users everybody is let in.
+    pub async fn admits(&self, users: &Users, credentials: Option<&HeaderValue>) -> bool {
+        if users.is_empty() {
+            return true;
+        }
+        let Some((user, password)) = credentials.and_then(parse) else {
+            return false;
+        };
+        let known = users.get(&user);
+        // An unknown user takes as long as a known one.
+        let hash = known.cloned().unwrap_or_else(dummy);
+        let triple = (&user, &hash, &password);
+        let key = (self.keys.0.hash_one(triple), self.keys.1.hash_one(triple));
+        if let Some(answer) = lock(&self.answers).get(&key) {
+            return *answer;
+        }
+        let Ok(_turn) = self.computing.acquire().await else {
+            return false;
+        };
+        let checking = tokio::task::spawn_blocking(move || verify(&password, &hash));
+        let matches = checking.await.unwrap_or(false);
+        let answer = matches && known.is_some();
+        let mut answers = lock(&self.answers);
+        if answers.len() >= REMEMBERED {
+            // The order of a keyed map is as good as random.
+            let some: Vec<_> = answers.keys().take(REMEMBERED / 10).copied().collect();
+            for key in some {
+                answers.remove(&key);
+            }
+        }
+        answers.insert(key, answer);
+        answer
+    }
+}
+
+/// A hash that no password is known for.
+fn dummy() -> String {
+    static DUMMY: OnceLock<String> = OnceLock::new();
+    DUMMY
+        .get_or_init(|| {
+            let password = RandomState::new().hash_one("nobody").to_string();
+            bcrypt::hash(password, DUMMY_COST).unwrap_or_default()
+        })
+        .clone()
+}
+
+/// User and password; the first colon separates them.
+fn parse(credentials: &HeaderValue) -> Option<(String, Vec<u8>)> {
+    let bytes = credentials.as_bytes();
+    let (scheme, encoded) = bytes.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let plain = BASE64.decode(encoded.trim_ascii()).ok()?;
+    let colon = memchr::memchr(b':', &plain)?;
+    let user = String::from_utf8(plain[..colon].to_vec()).ok()?;
+    Some((user, plain[colon + 1..].to_vec()))
+}
+
+/// Only the first 72 bytes of a password count.
+fn verify(password: &[u8], hash: &str) -> bool {
+    let password = &password[..password.len().min(72)];
+    normalise(hash).is_some_and(|hash| bcrypt::verify(password, &hash).unwrap_or(false))
+}
+
+/// `$2$`, `$2a$` and any other minor letter mean the same algorithm.
+fn normalise(hash: &str) -> Option<String> {
+    let rest = hash.strip_prefix("$2")?;
+    let (minor, rest) = rest.split_once('$')?;
+    (minor.len() <= 1).then(|| format!("$2b${rest}"))
+}
+
+/// Checks the form of a hash: prefix, cost from 4 to 31, and 53 characters of salt and digest.
+pub fn check_hash(hash: &str) -> Result<(), &'static str> {
+    let normal = normalise(hash).ok_or("it does not start with $2")?;
+    let (cost, digest) = normal[4..].split_once('$').ok_or("it has no cost")?;
+    let cost: u32 = cost.parse().map_err(|_| "its cost is no number")?;
+    if !(4..=31).contains(&cost) {
+        return Err("its cost is not between 4 and 31");
+    }
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'/';
+    match digest.len() == 53 && digest.bytes().all(legal) {
+        true => Ok(()),
+        false => Err("it is too short or too long"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn users() -> Users {
+        Users::from([("alice".to_owned(), bcrypt::hash("se:cret", 4).unwrap())])
+    }
+
+    fn header(user: &str, password: &str) -> HeaderValue {
+        let encoded = BASE64.encode(format!("{user}:{password}"));
+        HeaderValue::try_from(format!("bAsIc {encoded}")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_is_let_in() {
+        let authenticator = Authenticator::default();
+        let users = users();
+        for _ in 0..2 {
+            for (user, password, admitted) in [
+                ("alice", "se:cret", true),
+                ("alice", "secret", false),
+                ("bob", "se:cret", false),
+                ("", "", false),
+            ] {
+                let header = header(user, password);
+                let answer = authenticator.admits(&users, Some(&header)).await;
+                assert_eq!(answer, admitted, "{user}:{password}");
+            }
+        }
+        assert!(!authenticator.admits(&users, None).await);
+        let other = HeaderValue::from_static("Bearer x");
+        assert!(!authenticator.admits(&users, Some(&other)).await);
+        assert!(authenticator.admits(&Users::new(), None).await);
+    }
+
+    #[tokio::test]
+    async fn answers_are_remembered_and_bounded() {
+        let authenticator = Authenticator::default();
+        let users = Users::from([("a".to_owned(), bcrypt::hash("b", 8).unwrap())]);
+        let header = header("a", "b");
+        assert!(authenticator.admits(&users, Some(&header)).await);
+        let started = Instant::now();
+        for _ in 0..1000 {
+            assert!(authenticator.admits(&users, Some(&header)).await);
+        }
+        assert!(started.elapsed().as_secs() < 5);
+        lock(&authenticator.answers).extend((0..99).map(|n| ((n, n), false)));
+        let wrong = self::header("a", "c");
+        assert!(!authenticator.admits(&users, Some(&wrong)).await);
+        assert!(lock(&authenticator.answers).len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn long_passwords_and_other_letters() {
+        let long = "x".repeat(100);
+        let hash = bcrypt::hash(&long[..72], 4).unwrap();
+        assert!(verify(long.as_bytes(), &hash.replacen("$2b$", "$2y$", 1)));
+        assert!(check_hash(&hash).is_ok());
+        for bad in ["secret", "$2b$04$short", "$2b$99$", "$3b$04$x", "$2b$xx$"] {
+            assert!(check_hash(bad).is_err(), "{bad}");
+        }
+    }
+}

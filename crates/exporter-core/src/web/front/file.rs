@@ -1,0 +1,317 @@
+//! The web configuration file.
+
+use super::auth::{self, Users};
+use super::limit::Limiter;
+use super::tls::{self, Material};
+use crate::config;
+use crate::dialect::duration;
+use http::{HeaderName, HeaderValue};
+use rustls::ServerConfig;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    tls_server_config: TlsSection,
+    http_server_config: HttpSection,
+    rate_limit: RateSection,
+    basic_auth_users: BTreeMap<String, String>,
+}
+
+/// `tls_server_config`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)]
+pub struct TlsSection {
+    pub cert: Option<String>,
+    pub cert_file: Option<PathBuf>,
+    pub key: Option<String>,
+    pub key_file: Option<PathBuf>,
+    pub client_ca: Option<String>,
+    pub client_ca_file: Option<PathBuf>,
+    pub client_auth_type: Option<String>,
+    pub client_allowed_sans: Option<Vec<String>>,
+    pub min_version: Option<String>,
+    pub max_version: Option<String>,
+    pub cipher_suites: Vec<String>,
+    pub prefer_server_cipher_suites: Option<bool>,
+    pub curve_preferences: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HttpSection {
+    http2: bool,
+    headers: BTreeMap<String, String>,
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        HttpSection {
+            http2: true,
+            headers: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RateSection {
+    interval: Option<String>,
+    burst: u32,
+}
+
+/// What the file says, checked.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where connections start with a handshake.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Whether HTTP/2 is offered over TLS.
+    pub http2: bool,
+    /// Headers of every answer.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Users and their hashes.
+    pub users: Users,
+    rate: Option<(Duration, u32)>,
+}
+
+impl Settings {
+    /// A new bucket, where there is a rate limit.
+    pub fn limiter(&self) -> Option<Limiter> {
+        self.rate
+            .map(|(interval, burst)| Limiter::new(interval, burst))
+    }
+}
+
+/// Files that settings were read from, and what they were then.
+#[derive(Debug, Default)]
+pub struct Sources {
+    files: Vec<(PathBuf, Option<Identity>)>,
+}
+
+/// Device, inode, size, and times of content and inode.
+type Identity = (u64, u64, u64, (i64, i64), (i64, i64));
+
+fn identity(path: &Path) -> Option<Identity> {
+    let of = |m: Metadata| {
+        let (content, inode) = ((m.mtime(), m.mtime_nsec()), (m.ctime(), m.ctime_nsec()));
+        (m.dev(), m.ino(), m.size(), content, inode)
+    };
+    // Links are followed: Kubernetes swaps the link of a mounted secret.
+    std::fs::metadata(path).ok().map(of)
+}
+
+impl Sources {
+    /// Whether all files are what they were.
+    pub fn are_current(&self) -> bool {
+        self.files
+            .iter()
+            .all(|(path, known)| identity(path) == *known)
+    }
+
+    fn add(&mut self, path: &Path) {
+        self.files.push((path.to_owned(), identity(path)));
+    }
+}
+
+/// Reads the file and what it points to.
+pub fn read(path: &Path) -> (Sources, Result<Arc<Settings>, String>) {
+    let mut sources = Sources::default();
+    sources.add(path);
+    let settings = config::load::<File>(path).and_then(|file| {
+        check(file, path, &mut sources).map_err(|e| format!("{}: {e}", path.display()))
+    });
+    (sources, settings.map(Arc::new))
+}
+
+fn check(file: File, path: &Path, sources: &mut Sources) -> Result<Settings, String> {
+    let base = path.parent().unwrap_or(Path::new(""));
+    let tls = tls(
+        &file.tls_server_config,
+        base,
+        file.http_server_config.http2,
+        sources,
+    )?;
+    for (user, hash) in &file.basic_auth_users {
+        auth::check_hash(hash).map_err(|why| {
+            format!("basic_auth_users: expected a bcrypt hash of the password of {user:?}: {why}")
+        })?;
+    }
+    Ok(Settings {
+        tls: tls.map(Arc::new),
+        http2: file.http_server_config.http2,
+        headers: headers(&file.http_server_config.headers)?,
+        users: file.basic_auth_users.into_iter().collect(),
+        rate: rate(&file.rate_limit)?,
+    })
+}
+
+/// Go durations; a bare number counts nanoseconds.
+fn rate(section: &RateSection) -> Result<Option<(Duration, u32)>, String> {
+    let Some(text) = &section.interval else {
+        return Ok(None);
+    };
+    let nanoseconds = match text.parse::<i64>() {
+        Ok(number) => number,
+        Err(_) => duration::parse(text).map_err(|e| format!("rate_limit: interval: {e}"))?,
+    };
+    let nanoseconds = u64::try_from(nanoseconds)
+        .map_err(|_| "rate_limit: interval: expected a duration that is not negative".to_owned())?;
+    Ok((nanoseconds > 0).then(|| (Duration::from_nanos(nanoseconds), section.burst)))
+}
+
+/// Headers that may be set, and their values where those are fixed.
+const HEADERS: [(&str, &[&str]); 5] = [
+    ("Strict-Transport-Security", &[]),
+    ("X-Content-Type-Options", &["nosniff"]),
+    ("X-Frame-Options", &["deny", "sameorigin"]),
+    ("X-XSS-Protection", &[]),
+    ("Content-Security-Policy", &[]),
+];
+
+fn headers(map: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let mut headers = Vec::new();
+    for (name, value) in map {
+        let known = HEADERS.iter().find(|h| h.0 == name);
+        let (_, values) =
+            known.ok_or_else(|| format!("HTTP header {name:?} can not be configured"))?;
+        if !values.is_empty() && !values.contains(&value.as_str()) {
+            return Err(format!(
+                "HTTP header {name:?}: expected one of {}, got {value:?}",
+                values.join(", ")
+            ));
+        }
+        let bad = |_| format!("HTTP header {name:?}: expected printable characters");
+        let value = HeaderValue::try_from(value.as_str()).map_err(bad)?;
+        let name = HeaderName::try_from(name.to_ascii_lowercase());
+        headers.push((name.map_err(|e| e.to_string())?, value));
+    }
+    Ok(headers)
+}
+
+/// TLS is on where one of seven keys is given.
+fn tls(
+    section: &TlsSection,
+    base: &Path,
+    http2: bool,
+    sources: &mut Sources,
+) -> Result<Option<ServerConfig>, String> {
+    let given = section.cert.is_some()
+        || section.key.is_some()
+        || section.cert_file.is_some()
+        || section.key_file.is_some()
+        || section.client_ca.is_some()
+        || section.client_ca_file.is_some()
+        || section.client_auth_type.is_some();
+    if !given {
+        return Ok(None);
+    }
+    let mut pem = |name: &str, file: &Option<PathBuf>, inline: &Option<String>| {
+        let file = file.as_ref().filter(|f| !f.as_os_str().is_empty());
+        match (file, inline) {
+            (Some(file), _) => {
+                let path = base.join(file);
+                sources.add(&path);
+                let contents = std::fs::read(&path);
+                let told = |e| format!("failed to read {name}_file ({}): {e}", path.display());
+                contents.map(Some).map_err(told)
+            }
+            (None, Some(text)) => Ok(Some(text.clone().into_bytes())),
+            (None, None) => Ok(None),
+        }
+    };
+    let certificate = pem("cert", &section.cert_file, &section.cert)?;
+    let key = pem("key", &section.key_file, &section.key)?;
+    let material = Material {
+        certificate: certificate.ok_or("missing one of cert or cert_file")?,
+        key: key.ok_or("missing one of key or key_file")?,
+        client_ca: pem("client_ca", &section.client_ca_file, &section.client_ca)?,
+    };
+    tls::server_config(section, &material, http2).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Arc<Settings>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.yml");
+        std::fs::write(&path, text).unwrap();
+        read(&path).1
+    }
+
+    #[test]
+    fn plain_settings() {
+        for text in [
+            "",
+            "# nothing\n",
+            "tls_server_config:\n  min_version: TLS13\n",
+        ] {
+            assert!(read_text(text).unwrap().tls.is_none(), "{text}");
+        }
+        let settings = read_text("http_server_config:\n  http2: false\n  headers:\n    X-XSS-Protection: 1\nrate_limit:\n  interval: 1500000000\n  burst: 3\n").unwrap();
+        assert_eq!(settings.headers[0].1, "1");
+        assert_eq!(settings.rate, Some((Duration::from_millis(1500), 3)));
+        assert!(
+            read_text("rate_limit:\n  burst: 3\n")
+                .unwrap()
+                .limiter()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (text, part) in [
+            ("tls_server_cfg: {}\n", ":1:"),
+            (
+                "tls_server_config:\n  cert: x\n",
+                "missing one of key or key_file",
+            ),
+            (
+                "tls_server_config:\n  key: x\n",
+                "missing one of cert or cert_file",
+            ),
+            ("tls_server_config:\n  cert: x\n  key: y\n", "X509KeyPair"),
+            (
+                "tls_server_config:\n  cert_file: none.pem\n  key: y\n",
+                "none.pem",
+            ),
+            ("http_server_config:\n  headers: {X-Other: a}\n", "X-Other"),
+            (
+                "http_server_config:\n  headers: {X-Frame-Options: maybe}\n",
+                "sameorigin",
+            ),
+            ("http_server_config:\n  http2: perhaps\n", ":2:"),
+            ("rate_limit:\n  interval: 1d\n", "interval"),
+            ("basic_auth_users:\n  a: plain\n", "bcrypt"),
+        ] {
+            let error = read_text(text).unwrap_err();
+            assert!(
+                error.contains(part) && error.contains("web.yml"),
+                "{text}: {error}"
+            );
+            assert!(!error.contains("plain"), "{error}");
+        }
+    }
+
+    #[test]
+    fn changes_are_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.yml");
+        std::fs::write(&path, "").unwrap();
+        let (sources, _) = read(&path);
+        assert!(sources.are_current());
+        std::fs::write(&path, "# longer\n").unwrap();
+        assert!(!sources.are_current());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!sources.are_current());
+    }
+}

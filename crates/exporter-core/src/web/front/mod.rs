@@ -1,0 +1,175 @@
+//! What stands before the paths: TLS, rate limit, headers and authentication, as the web
+//! configuration file has them.
+//!
+//! The file, and the certificates that it names, are looked at before every request and every
+//! handshake and read again when they changed. While they cannot be read or hold errors, requests
+//! get status 500 and handshakes fail.
+
+mod auth;
+mod file;
+mod limit;
+mod tls;
+
+use super::handler::{Request, Response, full, text};
+use super::listen::Connection;
+use super::router::Router;
+use super::watch::Watched;
+use auth::Authenticator;
+use file::{Settings, Sources};
+use http::{HeaderValue, StatusCode, header};
+use limit::Limiter;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+
+/// A connection after its handshake, if it had one.
+pub enum Accepted {
+    /// Without TLS.
+    Plain(Watched<Box<dyn Connection>>),
+    /// With TLS, and whether HTTP/2 was agreed on.
+    Tls(Box<dyn Connection>, bool),
+}
+
+/// The settings in force.
+#[derive(Default)]
+pub struct Front {
+    live: Option<Live>,
+    /// Fixed at start: a listener cannot change between plain and TLS.
+    is_tls: bool,
+    http2: bool,
+    limiter: Option<Limiter>,
+    authenticator: Authenticator,
+}
+
+/// The file and what was read of it last.
+struct Live {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    sources: Sources,
+    settings: Result<Arc<Settings>, String>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Live {
+    /// The settings of the files as they are now.
+    fn current(&self) -> Result<Arc<Settings>, String> {
+        let mut state = lock(&self.state);
+        if !state.sources.are_current() {
+            let (sources, settings) = file::read(&self.path);
+            if let Err(error) = &settings {
+                tracing::error!(err = error, "Unable to parse configuration");
+            } else {
+                tracing::info!(path = %self.path.display(), "web configuration was read again");
+            }
+            *state = State { sources, settings };
+        }
+        state.settings.clone()
+    }
+}
+
+impl Front {
+    /// Reads the web configuration file; the empty path is none.
+    pub fn from_file(path: &Path) -> Result<Self, String> {
+        if path.as_os_str().is_empty() {
+            return Ok(Front::default());
+        }
+        let (sources, settings) = file::read(path);
+        let settings = settings?;
+        let limiter = settings.limiter();
+        if let Some(limiter) = &limiter {
+            limiter.announce();
+        }
+        Ok(Front {
+            is_tls: settings.tls.is_some(),
+            http2: settings.tls.is_some() && settings.http2,
+            limiter,
+            authenticator: Authenticator::default(),
+            live: Some(Live {
+                path: path.to_owned(),
+                state: Mutex::new(State {
+                    sources,
+                    settings: Ok(settings),
+                }),
+            }),
+        })
+    }
+
+    /// Whether connections start with a handshake.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// Whether HTTP/2 is offered.
+    pub fn http2(&self) -> bool {
+        self.http2
+    }
+
+    /// Makes the handshake.
+    pub async fn handshake(
+        &self,
+        mut stream: Watched<Box<dyn Connection>>,
+    ) -> io::Result<Accepted> {
+        let Some(live) = self.live.as_ref().filter(|_| self.is_tls) else {
+            return Ok(Accepted::Plain(stream));
+        };
+        let first = stream.read_u8().await?;
+        if first.is_ascii_alphabetic() {
+            let answer = b"HTTP/1.0 400 Bad Request\r\n\r\n\
+                           Client sent an HTTP request to an HTTPS server.\n";
+            stream.write_all(answer).await?;
+            stream.shutdown().await?;
+            return Err(io::Error::other("an HTTP request on a TLS port"));
+        }
+        let settings = live.current().map_err(io::Error::other)?;
+        let config = settings.tls.clone();
+        let config = config.ok_or_else(|| io::Error::other("TLS was taken out of the file"))?;
+        let stream = tls::Begun::new(first, stream);
+        let tls = TlsAcceptor::from(config).accept(stream).await?;
+        let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok(Accepted::Tls(Box::new(tls), h2))
+    }
+
+    /// Answers a request: settings, rate limit, headers, authentication, path.
+    pub async fn answer(&self, request: Request, router: &Router) -> Response {
+        let Some(live) = &self.live else {
+            return router.answer(request).await;
+        };
+        let Ok(settings) = live.current() else {
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+        };
+        if self.limiter.as_ref().is_some_and(|l| !l.admits()) {
+            return text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+        }
+        let credentials = request.headers().get(header::AUTHORIZATION);
+        let mut response = match self
+            .authenticator
+            .admits(&settings.users, credentials)
+            .await
+        {
+            true => router.answer(request).await,
+            false => unauthorized(),
+        };
+        for (name, value) in &settings.headers {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+        response
+    }
+}
+
+fn unauthorized() -> Response {
+    let mut response = text(StatusCode::UNAUTHORIZED, "");
+    *response.body_mut() = full("Unauthorized\n");
+    let basic = HeaderValue::from_static("Basic");
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, basic);
+    response
+}
