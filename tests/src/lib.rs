@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod daemon;
+pub mod hung_mount;
 pub mod pki;
 
 pub use client::{Client, Reply};

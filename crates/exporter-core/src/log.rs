@@ -255,8 +255,7 @@ mod tests {
             tracing::info!(address = "[::]:9100", "Listening on");
             tracing::error!(name = "a b", err = %"x=\"1\"", empty = "", level = 3, "failed");
         });
-        let lines = lines.lock().unwrap().clone();
-        lines
+        lines.lock().unwrap().clone()
     }
 
     fn without_line_number(line: &str) -> String {

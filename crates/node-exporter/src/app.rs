@@ -46,7 +46,7 @@ struct Flags {
 
 /// Runs the exporter. The value is the exit status.
 pub fn run(arguments: Vec<String>) -> i32 {
-    let (app, flags) = parse(arguments);
+    let flags = parse(arguments);
     if flags.options.list_metrics {
         print!("{}", listing::markdown(&[&BUILD, &DURATION, &SUCCESS]));
         return 0;
@@ -56,13 +56,12 @@ pub fn run(arguments: Vec<String>) -> i32 {
         Ok(()) => 0,
         Err(error) => {
             tracing::error!("{error}");
-            eprintln!("{}: error: {error}", app.name);
             1
         }
     }
 }
 
-fn parse(arguments: Vec<String>) -> (App, Flags) {
+fn parse(arguments: Vec<String>) -> Flags {
     let app = App {
         name: App::base_name(arguments.first().map(String::as_str), INFO.name),
         about: "Prometheus exporter for hardware and system metrics of Linux hosts.",
@@ -73,7 +72,7 @@ fn parse(arguments: Vec<String>) -> (App, Flags) {
     let parsed = kingpin::parse(&app, rest, |name| std::env::var(name).ok())
         .and_then(|matches| read(matches).map_err(|why| app.error(&why)));
     match parsed {
-        Ok(flags) => (app, flags),
+        Ok(flags) => flags,
         Err(exit) => Exit::exit(exit),
     }
 }

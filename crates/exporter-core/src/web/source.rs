@@ -19,7 +19,9 @@ pub struct ScrapeRequest {
     pub format: Format,
 }
 
-/// What a source answers with.
+/// What a source answers with. One is made a scrape and moved twice, so the size of its largest
+/// variant costs less than a box.
+#[allow(clippy::large_enum_variant)]
 pub enum Scraped {
     /// Samples, to be sealed, encoded and compressed, then given back to [`Source::recycle`].
     Arena(Arena),

@@ -212,6 +212,12 @@ fn tls(
     if !given {
         return Ok(None);
     }
+    if section.cert.is_none() && section.cert_file.is_none() {
+        return Err("missing one of cert or cert_file".to_owned());
+    }
+    if section.key.is_none() && section.key_file.is_none() {
+        return Err("missing one of key or key_file".to_owned());
+    }
     let mut pem = |name: &str, file: &Option<PathBuf>, inline: &Option<String>| {
         let file = file.as_ref().filter(|f| !f.as_os_str().is_empty());
         match (file, inline) {
