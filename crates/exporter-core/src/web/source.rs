@@ -2,7 +2,7 @@
 
 use super::handler::Body;
 use crate::collector::{Set, Unselectable};
-use crate::exposition::{Arena, Format};
+use crate::exposition::{Arena, Format, registry};
 use http::StatusCode;
 use std::future::Future;
 use std::pin::Pin;
@@ -73,6 +73,17 @@ impl Source for Set {
 
     fn recycle(&self, arena: Arena) {
         Set::recycle(self, arena);
+    }
+}
+
+/// What an application keeps in a registry of the `prometheus` crate.
+impl Source for prometheus::Registry {
+    fn scrape<'a>(&'a self, _: &'a ScrapeRequest) -> Scraping<'a> {
+        Box::pin(async move {
+            let mut arena = Arena::new();
+            registry::put(self, &mut arena);
+            Ok(Scraped::Arena(arena))
+        })
     }
 }
 
