@@ -8,9 +8,11 @@
 mod app;
 mod completion;
 mod flag;
+pub mod goflag;
 mod help;
 pub mod kingpin;
 mod man;
+pub mod pflag;
 
 pub use app::{App, Exit};
 pub use flag::{Flag, FlagKind, FromFlag, Given, Matches, Source};

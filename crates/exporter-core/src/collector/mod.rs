@@ -1,7 +1,9 @@
 //! The contract of a collector, the table that names collectors, and the set that runs them.
 
+pub mod asynchronous;
 mod set;
 
+pub use asynchronous::{AsyncCollector, AsyncSet};
 pub use set::{Set, SetOptions, Unselectable};
 
 use crate::cli::{Flag, Matches, Source};

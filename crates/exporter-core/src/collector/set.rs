@@ -295,7 +295,7 @@ impl Slot {
             None => Err(Error::failed("still busy with an earlier scrape")),
         };
         let duration = started.elapsed();
-        self.log(duration, &result);
+        log(self.name, duration, &result);
         Outcome {
             arena,
             duration,
@@ -341,20 +341,21 @@ impl Slot {
         }
         let duration = started.elapsed();
         let result = Err(Error::failed("not finished at the deadline of the scrape"));
-        self.log(duration, &result);
+        log(self.name, duration, &result);
         duration
     }
+}
 
-    fn log(&self, duration: Duration, result: &Result<(), Error>) {
-        let (name, duration_seconds) = (self.name, duration.as_secs_f64());
-        match result {
-            Ok(()) => tracing::debug!(name, duration_seconds, "collector succeeded"),
-            Err(Error::NoData(err)) => {
-                tracing::debug!(name, duration_seconds, err, "collector returned no data");
-            }
-            Err(Error::Failed(err)) => {
-                tracing::error!(name, duration_seconds, err, "collector failed");
-            }
+/// One line a run, at the level that its result deserves.
+pub(super) fn log(name: &str, duration: Duration, result: &Result<(), Error>) {
+    let duration_seconds = duration.as_secs_f64();
+    match result {
+        Ok(()) => tracing::debug!(name, duration_seconds, "collector succeeded"),
+        Err(Error::NoData(err)) => {
+            tracing::debug!(name, duration_seconds, err, "collector returned no data");
+        }
+        Err(Error::Failed(err)) => {
+            tracing::error!(name, duration_seconds, err, "collector failed");
         }
     }
 }

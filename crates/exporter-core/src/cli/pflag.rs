@@ -1,0 +1,245 @@
+//! The dialect of pflag and cobra: kube-state-metrics.
+
+use super::{App, Exit, Flag, FlagKind, Matches, Source, completion};
+use crate::dialect::{duration, strconv};
+use std::collections::HashMap;
+
+/// Parses arguments (without the program's name). Lists are separated by commas; the last value of
+/// other flags counts. `version` and `completion SHELL` are subcommands.
+pub fn parse(app: &App, arguments: &[String]) -> Result<Matches, Exit> {
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["version"] => return Err(Exit::print(format!("{}\n", app.version))),
+        ["completion", "bash"] => return Err(Exit::print(completion::bash(app))),
+        ["completion", "zsh"] => return Err(Exit::print(completion::zsh(app))),
+        ["completion", "fish"] => return Err(Exit::print(completion::fish(app))),
+        _ => {}
+    }
+    let mut given: HashMap<&'static str, Vec<String>> = HashMap::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        if argument == "--" {
+            break;
+        }
+        let (flag, value) = if let Some(long) = argument.strip_prefix("--") {
+            let (name, value) = long
+                .split_once('=')
+                .map_or((long, None), |(n, v)| (n, Some(v)));
+            if name == "help" {
+                return Err(Exit::print(usage(app)));
+            }
+            let flag = app.find(name);
+            (
+                flag.ok_or_else(|| error(app, &format!("unknown flag: --{name}")))?,
+                value,
+            )
+        } else if let Some(shorts) = argument.strip_prefix('-').filter(|s| !s.is_empty()) {
+            let letter = shorts.chars().next().unwrap_or('-');
+            let found = app.flags.iter().find(|f| f.short == Some(letter));
+            if letter == 'h' && found.is_none() {
+                return Err(Exit::print(usage(app)));
+            }
+            let unknown = || {
+                error(
+                    app,
+                    &format!("unknown shorthand flag: '{letter}' in -{shorts}"),
+                )
+            };
+            let tail = &shorts[letter.len_utf8()..];
+            let tail = tail.strip_prefix('=').unwrap_or(tail);
+            (
+                found.ok_or_else(unknown)?,
+                Some(tail).filter(|t| !t.is_empty()),
+            )
+        } else {
+            return Err(error(
+                app,
+                &format!("unknown command {argument:?} for {:?}", app.name),
+            ));
+        };
+        let value = match value {
+            Some(value) => value.to_owned(),
+            None if flag.kind == FlagKind::Bool => "true".to_owned(),
+            None => rest
+                .next()
+                .cloned()
+                .ok_or_else(|| error(app, &format!("flag needs an argument: --{}", flag.name)))?,
+        };
+        take(app, flag, &value, given.entry(flag.name).or_default())?;
+    }
+    let mut matches = Matches::default();
+    for flag in &app.flags {
+        match given.remove(flag.name) {
+            Some(values) => matches.set(flag.name, Source::CommandLine, values),
+            None => {
+                let default = flag.default.iter().map(|v| (*v).to_owned()).collect();
+                matches.set(flag.name, Source::Default, default);
+            }
+        }
+    }
+    Ok(matches)
+}
+
+fn take(app: &App, flag: &Flag, value: &str, values: &mut Vec<String>) -> Result<(), Exit> {
+    if !flag.repeatable {
+        values.clear();
+    }
+    let parts: Vec<&str> = match flag.repeatable {
+        true => value.split(',').collect(),
+        false => vec![value],
+    };
+    for part in parts {
+        let normal = normalise(flag, part).ok_or_else(|| {
+            let what = format!("invalid argument {value:?} for \"--{}\" flag", flag.name);
+            error(app, &format!("{what}: expected {}", expected(flag)))
+        })?;
+        values.push(normal);
+    }
+    Ok(())
+}
+
+fn expected(flag: &Flag) -> String {
+    match flag.kind {
+        FlagKind::Bool => "true or false".to_owned(),
+        FlagKind::Int => "a whole number".to_owned(),
+        FlagKind::Float => "a number".to_owned(),
+        FlagKind::Duration => "a duration such as 1m30s".to_owned(),
+        FlagKind::Word { of, .. } => of.join(", "),
+        FlagKind::Text | FlagKind::Pair => "a text".to_owned(),
+    }
+}
+
+fn normalise(flag: &Flag, text: &str) -> Option<String> {
+    match flag.kind {
+        FlagKind::Text | FlagKind::Pair => Some(text.to_owned()),
+        FlagKind::Bool => strconv::parse_bool(text).map(|v| v.to_string()),
+        FlagKind::Int => strconv::parse_int(text, 0).map(|v| v.to_string()),
+        FlagKind::Float => strconv::parse_float(text).map(|v| v.to_string()),
+        FlagKind::Duration => duration::parse(text).ok().map(duration::format),
+        FlagKind::Word { of, .. } => of.contains(&text).then(|| text.to_owned()),
+    }
+}
+
+fn error(app: &App, message: &str) -> Exit {
+    Exit {
+        code: 1,
+        stdout: String::new(),
+        stderr: format!("Error: {message}\n{}", usage(app)),
+    }
+}
+
+fn usage(app: &App) -> String {
+    let mut text = format!(
+        "{}\n\nUsage:\n  {} [flags]\n\nFlags:\n",
+        app.about, app.name
+    );
+    let mut flags: Vec<&Flag> = app.visible().collect();
+    flags.sort_by_key(|flag| flag.name);
+    for flag in flags {
+        let default = match flag.default {
+            [] | ["" | "false" | "0"] => String::new(),
+            _ if flag.secret => String::new(),
+            values => format!(" (default {})", values.join(",")),
+        };
+        text += &format!(
+            "      --{}\n            {}{default}\n",
+            flag.name,
+            flag.help.trim()
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    crate::flags! {
+        /// Flags to parse.
+        pub struct Flags {
+            /// Port.
+            "port" port: i64 = ["8080"];
+            /// Resources.
+            "resources" resources: Vec<String> = [];
+            /// Switch.
+            "use-apiserver-cache" [short('u')] cache: bool = ["false"];
+        }
+    }
+
+    fn app() -> App {
+        App {
+            name: "kube-state-metrics".to_owned(),
+            about: "About.",
+            version: "kube-state-metrics, version 1".to_owned(),
+            flags: Flags::TABLE.to_vec(),
+        }
+    }
+
+    fn run(arguments: &[&str]) -> Result<Flags, Exit> {
+        let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+        parse(&app(), &arguments).map(|m| Flags::read(&m).unwrap())
+    }
+
+    #[test]
+    fn values() {
+        let flags = run(&[
+            "--port",
+            "-1",
+            "--port=9",
+            "--resources=a,b",
+            "--resources",
+            "c",
+            "-u",
+        ])
+        .unwrap();
+        assert_eq!((flags.port, flags.cache), (9, true));
+        assert_eq!(flags.resources, ["a", "b", "c"]);
+        assert!(!run(&["-u=false"]).unwrap().cache);
+    }
+
+    #[test]
+    fn ends() {
+        for (arguments, code, start) in [
+            (&["--nope"][..], 1, "Error: unknown flag: --nope"),
+            (
+                &["--port=abc"],
+                1,
+                "Error: invalid argument \"abc\" for \"--port\" flag",
+            ),
+            (&["--port"], 1, "Error: flag needs an argument: --port"),
+            (&["-x"], 1, "Error: unknown shorthand flag: 'x' in -x"),
+            (&["-port"], 1, "Error: unknown shorthand flag: 'p' in -port"),
+            (
+                &["--use-apiserver-cache", "false"],
+                1,
+                "Error: unknown command \"false\"",
+            ),
+            (&["--version"], 1, "Error: unknown flag: --version"),
+        ] {
+            let exit = run(arguments).unwrap_err();
+            assert_eq!(exit.code, code);
+            assert!(exit.stderr.starts_with(start), "{}", exit.stderr);
+        }
+        for arguments in [
+            &["version"][..],
+            &["--help"],
+            &["-h"],
+            &["completion", "bash"],
+        ] {
+            let exit = run(arguments).unwrap_err();
+            assert_eq!((exit.code, exit.stderr.as_str()), (0, ""));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_arguments_make_it_panic(arguments: Vec<String>) {
+            let _ = parse(&app(), &arguments);
+        }
+    }
+}
