@@ -1,0 +1,17 @@
+//! Durations, numbers, regular expressions, negotiation headers and YAML of users.
+
+#![no_main]
+
+use exporter_core::dialect::{duration, regexp, strconv};
+use exporter_core::exposition::{Offers, compress, format};
+use libfuzzer_sys::fuzz_target;
+use std::collections::BTreeMap;
+
+fuzz_target!(|text: &str| {
+    let _ = duration::parse_flag(text);
+    let _ = (strconv::parse_float(text), strconv::parse_int(text, 0));
+    let _ = regexp::compile_anchored(text);
+    let _ = format::negotiate(Some(text), Offers { open_metrics: true });
+    let _ = compress::negotiate(Some(text), &[compress::Coding::Gzip]);
+    let _ = exporter_core::config::parse::<BTreeMap<String, String>>(text);
+});
