@@ -212,6 +212,7 @@ fn tls(
     if !given {
         return Ok(None);
     }
+    tls::check(section)?;
     if section.cert.is_none() && section.cert_file.is_none() {
         return Err("missing one of cert or cert_file".to_owned());
     }

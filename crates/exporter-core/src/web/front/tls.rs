@@ -239,26 +239,40 @@ fn curves(names: &[String]) -> Result<Vec<&'static dyn SupportedKxGroup>, String
     }
 }
 
+/// Checks every word of the section, so that mistakes are told before missing files are.
+pub fn check(section: &TlsSection) -> Result<(), String> {
+    versions(section)?;
+    provider(section)?;
+    policy(section).map(drop)
+}
+
+/// Whether client certificates are verified and whether there must be one; `None` where they are
+/// not asked for.
+fn policy(section: &TlsSection) -> Result<Option<(bool, bool)>, String> {
+    Ok(Some(
+        match section.client_auth_type.as_deref().unwrap_or("") {
+            "" | "NoClientCert" => return Ok(None),
+            "RequestClientCert" => (false, false),
+            "RequireAnyClientCert" | "RequireClientCert" => (false, true),
+            "VerifyClientCertIfGiven" => (true, false),
+            "RequireAndVerifyClientCert" => (true, true),
+            other => return Err(format!("invalid ClientAuth: {other}")),
+        },
+    ))
+}
+
 fn client_verifier(
     section: &TlsSection,
     material: &Material,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Option<Arc<dyn ClientCertVerifier>>, String> {
-    let policy = section.client_auth_type.as_deref().unwrap_or("");
-    let (verified, mandatory) = match policy {
-        "" | "NoClientCert" => {
-            return match material.client_ca {
-                Some(_) => {
-                    Err("Client CA's have been configured without a Client Auth Policy".to_owned())
-                }
-                None => Ok(None),
-            };
-        }
-        "RequestClientCert" => (false, false),
-        "RequireAnyClientCert" | "RequireClientCert" => (false, true),
-        "VerifyClientCertIfGiven" => (true, false),
-        "RequireAndVerifyClientCert" => (true, true),
-        other => return Err(format!("invalid ClientAuth: {other}")),
+    let Some((verified, mandatory)) = policy(section)? else {
+        return match material.client_ca {
+            Some(_) => {
+                Err("Client CA's have been configured without a Client Auth Policy".to_owned())
+            }
+            None => Ok(None),
+        };
     };
     let chain = match verified {
         true => Some(chain_verifier(material, provider)?),
@@ -267,8 +281,7 @@ fn client_verifier(
     Ok(Some(Arc::new(Verifier {
         chain,
         // Whoever has to be one of these names has to show a certificate.
-        mandatory: mandatory
-            || (section.client_allowed_sans.is_some() && policy == "RequestClientCert"),
+        mandatory: mandatory || (section.client_allowed_sans.is_some() && !verified),
         allowed: section.client_allowed_sans.clone(),
         algorithms: provider.signature_verification_algorithms,
     })))
