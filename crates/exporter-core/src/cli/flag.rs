@@ -1,5 +1,6 @@
 //! The definition of a flag and the typed view of what was given.
 
+use crate::dialect::{duration, strconv};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -101,6 +102,18 @@ impl Flag {
     pub const fn word(mut self, of: &'static [&'static str], fold_case: bool) -> Self {
         self.kind = FlagKind::Word { of, fold_case };
         self
+    }
+
+    /// A value as Go's own packages read it, in the form that [`Matches`] holds.
+    pub(super) fn go_value(&self, text: &str) -> Option<String> {
+        match self.kind {
+            FlagKind::Text | FlagKind::Pair => Some(text.to_owned()),
+            FlagKind::Bool => strconv::parse_bool(text).map(|v| v.to_string()),
+            FlagKind::Int => strconv::parse_int(text, 0).map(|v| v.to_string()),
+            FlagKind::Float => strconv::parse_float(text).map(|v| v.to_string()),
+            FlagKind::Duration => duration::parse(text).ok().map(duration::format),
+            FlagKind::Word { of, .. } => of.contains(&text).then(|| text.to_owned()),
+        }
     }
 
     /// Takes `KEY=VALUE`.

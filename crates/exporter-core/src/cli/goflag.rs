@@ -1,7 +1,6 @@
 //! The dialect of Go's `flag` package: redis, process and nginx-vts.
 
 use super::{App, Exit, Flag, FlagKind, Matches, Source};
-use crate::dialect::{duration, strconv};
 use std::collections::HashMap;
 
 /// Parses arguments (without the program's name). Parsing stops silently at the first argument
@@ -47,7 +46,7 @@ pub fn parse(
                 .cloned()
                 .ok_or_else(|| usage_error(app, &format!("flag needs an argument: -{name}")))?,
         };
-        let value = normalise(flag, &value).ok_or_else(|| {
+        let value = flag.go_value(&value).ok_or_else(|| {
             let kind = if flag.kind == FlagKind::Bool {
                 "boolean value"
             } else {
@@ -72,7 +71,7 @@ pub fn parse(
     let mut matches = Matches::default();
     for flag in &app.flags {
         let variable = flag.env.and_then(&env).filter(|v| !v.is_empty());
-        let variable = variable.and_then(|v| normalise(flag, &v));
+        let variable = variable.and_then(|v| flag.go_value(&v));
         let default = || flag.default.iter().map(|v| (*v).to_owned()).collect();
         let (source, values) = match (given.remove(flag.name), variable) {
             (Some(values), _) => (Source::CommandLine, values),
@@ -82,17 +81,6 @@ pub fn parse(
         matches.set(flag.name, source, values);
     }
     Ok(matches)
-}
-
-fn normalise(flag: &Flag, text: &str) -> Option<String> {
-    match flag.kind {
-        FlagKind::Text | FlagKind::Pair => Some(text.to_owned()),
-        FlagKind::Bool => strconv::parse_bool(text).map(|v| v.to_string()),
-        FlagKind::Int => strconv::parse_int(text, 0).map(|v| v.to_string()),
-        FlagKind::Float => strconv::parse_float(text).map(|v| v.to_string()),
-        FlagKind::Duration => duration::parse(text).ok().map(duration::format),
-        FlagKind::Word { of, .. } => of.contains(&text).then(|| text.to_owned()),
-    }
 }
 
 fn usage_error(app: &App, message: &str) -> Exit {

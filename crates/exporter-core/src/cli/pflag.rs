@@ -1,7 +1,6 @@
 //! The dialect of pflag and cobra: kube-state-metrics.
 
 use super::{App, Exit, Flag, FlagKind, Matches, Source, completion};
-use crate::dialect::{duration, strconv};
 use std::collections::HashMap;
 
 /// Parses arguments (without the program's name). Lists are separated by commas; the last value of
@@ -93,7 +92,7 @@ fn take(app: &App, flag: &Flag, value: &str, values: &mut Vec<String>) -> Result
         false => vec![value],
     };
     for part in parts {
-        let normal = normalise(flag, part).ok_or_else(|| {
+        let normal = flag.go_value(part).ok_or_else(|| {
             let what = format!("invalid argument {value:?} for \"--{}\" flag", flag.name);
             error(app, &format!("{what}: expected {}", expected(flag)))
         })?;
@@ -110,17 +109,6 @@ fn expected(flag: &Flag) -> String {
         FlagKind::Duration => "a duration such as 1m30s".to_owned(),
         FlagKind::Word { of, .. } => of.join(", "),
         FlagKind::Text | FlagKind::Pair => "a text".to_owned(),
-    }
-}
-
-fn normalise(flag: &Flag, text: &str) -> Option<String> {
-    match flag.kind {
-        FlagKind::Text | FlagKind::Pair => Some(text.to_owned()),
-        FlagKind::Bool => strconv::parse_bool(text).map(|v| v.to_string()),
-        FlagKind::Int => strconv::parse_int(text, 0).map(|v| v.to_string()),
-        FlagKind::Float => strconv::parse_float(text).map(|v| v.to_string()),
-        FlagKind::Duration => duration::parse(text).ok().map(duration::format),
-        FlagKind::Word { of, .. } => of.contains(&text).then(|| text.to_owned()),
     }
 }
 

@@ -1,9 +1,8 @@
 //! Bcachefs file systems, from `fs/bcachefs` of sysfs (`filesystems/bcachefs`).
 
-use super::nvme::list;
 use crate::host::Host;
 use crate::kernel::names::{label_text, metric_name};
-use crate::kernel::{Unread, read_once, text};
+use crate::kernel::{Unread, list, read_once, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Dynamic, Family, Kind};

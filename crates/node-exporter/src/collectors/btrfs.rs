@@ -2,9 +2,8 @@
 //! (`ABI/stable/sysfs-fs-btrfs`, `linux/btrfs.h`).
 
 use super::filesystem;
-use super::nvme::list;
 use crate::host::{Host, join};
-use crate::kernel::{Unread, glob, read_once, short_once, text};
+use crate::kernel::{Unread, glob, list, read_once, short_once, text};
 use crate::sys::{self, BtrfsDevice};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};

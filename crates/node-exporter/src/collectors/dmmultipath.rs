@@ -1,13 +1,11 @@
 //! Device mapper multipath devices, from `block/dm-*` of sysfs (`admin-guide/device-mapper`).
 
-use super::nvme::list;
 use crate::host::Host;
 use crate::kernel::file::UintError;
-use crate::kernel::{Unread, short_once, uint_once};
+use crate::kernel::{Unread, list, short_once, uint_once};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
-use rustix::io::Errno;
 use std::path::Path;
 
 /// Flags of this collector.
@@ -68,10 +66,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.proc_or_default()?;
     let block = host.sys_or_default()?.join("block");
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
-        let devices = list(&block).map_err(|unread| match unread.errno {
-            Errno::NOENT | Errno::ACCESS | Errno::PERM => Error::no_data(unread),
-            _ => unread.into(),
-        })?;
+        let devices = list(&block).map_err(Unread::no_data_if_out_of_reach)?;
         for device in devices.iter().filter(|d| d.starts_with("dm-")) {
             put(out, &block, device)?;
         }

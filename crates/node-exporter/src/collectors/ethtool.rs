@@ -233,7 +233,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
         let devices = devices
             .refresh(|_, path| (!path.is_file()).then_some(()))
-            .map_err(forbidden_is_no_data)?;
+            .map_err(Unread::no_data_if_out_of_reach)?;
         if devices.is_empty() {
             return Err(Error::failed("no network devices in class/net"));
         }
@@ -249,13 +249,6 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
         }
         Ok(())
     }))
-}
-
-fn forbidden_is_no_data(unread: Unread) -> Error {
-    match unread.errno {
-        Errno::NOENT | Errno::ACCESS | Errno::PERM => Error::no_data(unread),
-        _ => unread.into(),
-    }
 }
 
 fn told(device: &str, what: &str, result: io::Result<()>) {

@@ -188,7 +188,7 @@ impl Collector for FromSysfs {
         let devices = self.devices.refresh(|name, path| {
             (!ignored.is_match(name) && !path.is_file()).then(|| Attributes::new(path))
         });
-        for device in devices.map_err(forbidden_is_no_data)? {
+        for device in devices.map_err(Unread::no_data_if_out_of_reach)? {
             let name = device.name.as_str();
             let state = &mut device.state;
             put_info(out, name, state, &mut self.texts)?;
@@ -249,13 +249,6 @@ fn put_info(
     out.put(&INFO, &labels, 1.0);
     out.put(&UP, &[name], f64::from(u8::from(operstate == "up")));
     Ok(())
-}
-
-fn forbidden_is_no_data(unread: Unread) -> Error {
-    match unread.errno {
-        Errno::NOENT | Errno::ACCESS | Errno::PERM => Error::no_data(unread),
-        _ => unread.into(),
-    }
 }
 
 struct OverNetlink {
@@ -359,7 +352,7 @@ impl OverNetlink {
             (!ignored.is_match(name) && !path.is_file())
                 .then(|| files.map(|f| KernelFile::new(path.join(f))))
         });
-        for device in devices.map_err(forbidden_is_no_data)? {
+        for device in devices.map_err(Unread::no_data_if_out_of_reach)? {
             let families = [&ADDRESS_ASSIGN, &DEVICE_ID, &NAME_ASSIGN];
             for (family, file) in families.into_iter().zip(&mut device.state) {
                 if let Some(value) = number(file)? {

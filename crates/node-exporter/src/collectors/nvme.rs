@@ -1,7 +1,7 @@
 //! NVMe controllers and namespaces, from `class/nvme` of sysfs.
 
 use crate::host::Host;
-use crate::kernel::{Unread, short_once, text};
+use crate::kernel::{Unread, list, short_once, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -98,19 +98,6 @@ fn put(out: &mut Arena, controller: &Controller) {
         out.put(&USED, &labels, n.used * n.block);
         out.put(&BLOCK, &labels, n.block);
     }
-}
-
-pub(super) fn list(path: &Path) -> Result<Vec<String>, Unread> {
-    let mut names: Vec<String> = std::fs::read_dir(path)
-        .map_err(|error| Unread {
-            path: path.to_owned(),
-            errno: rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO),
-        })?
-        .flatten()
-        .map(|e| e.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort_unstable();
-    Ok(names)
 }
 
 fn read_all(root: &Path) -> Result<Vec<Controller>, Unread> {

@@ -1,12 +1,10 @@
 //! NVMe subsystems and their paths, from `class/nvme-subsystem` of sysfs.
 
-use super::nvme::list;
 use crate::host::Host;
-use crate::kernel::{Unread, short_once};
+use crate::kernel::{Unread, list, short_once};
 use exporter_core::cli::Flag;
-use exporter_core::collector::{Collector, Error, Scrape};
+use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Family};
-use rustix::io::Errno;
 use std::path::Path;
 
 /// Flags of this collector.
@@ -59,9 +57,9 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let root = host.sys("class/nvme-subsystem");
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
         let mut found = Vec::new();
-        for name in list(&root).map_err(no_data)? {
+        for name in list(&root).map_err(Unread::no_data_if_out_of_reach)? {
             if name.starts_with("nvme-subsys") {
-                found.push(Subsystem::read(&root, name).map_err(no_data)?);
+                found.push(Subsystem::read(&root, name).map_err(Unread::no_data_if_out_of_reach)?);
             }
         }
         for subsystem in &found {
@@ -69,13 +67,6 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
         }
         Ok(())
     }))
-}
-
-fn no_data(unread: Unread) -> Error {
-    match unread.errno {
-        Errno::NOENT | Errno::ACCESS | Errno::PERM => Error::no_data(unread),
-        _ => unread.into(),
-    }
 }
 
 struct Subsystem {

@@ -1,8 +1,7 @@
 //! PCI devices, from `bus/pci/devices` of sysfs (`ABI/testing/sysfs-bus-pci`) and pci.ids(5).
 
-use super::nvme::list;
 use crate::host::Host;
-use crate::kernel::{Unread, read_once, short_once, text};
+use crate::kernel::{Unread, list, read_once, short_once, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};

@@ -71,7 +71,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
 }
 
 fn numbers(dir: &Path) -> Result<Vec<String>, Unread> {
-    let mut names = super::nvme::list(dir)?;
+    let mut names = crate::kernel::list(dir)?;
     names.retain(|n| n.bytes().all(|b| b.is_ascii_digit()));
     Ok(names)
 }

@@ -50,7 +50,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     tracing::warn!("This collector is deprecated: runit");
     let directory = Flags::read(&host.matches)?.directory;
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
-        for service in super::nvme::list(&directory)? {
+        for service in crate::kernel::list(&directory)? {
             let dir = directory.join(&service).join("supervise");
             let mut short = [0; 128];
             let mut status = KernelFile::new(dir.join("status"));

@@ -1,9 +1,8 @@
 //! Tape drives, from `class/scsi_tape` of sysfs (`scsi/st`).
 
-use super::nvme::list;
 use crate::host::Host;
 use crate::kernel::filter::compile;
-use crate::kernel::{KernelFile, Unread, text};
+use crate::kernel::{KernelFile, Unread, list, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};

@@ -3,9 +3,8 @@
 use crate::host::Host;
 use crate::kernel::{Devices, KernelFile, Unread, text};
 use exporter_core::cli::Flag;
-use exporter_core::collector::{Collector, Error, Scrape};
+use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Family};
-use rustix::io::Errno;
 
 /// Flags of this collector.
 pub const FLAGS: &[Flag] = &[];
@@ -103,14 +102,14 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
                 texts: TEXTS.map(|t| KernelFile::new(path.join(t))),
             })
         });
-        for watchdog in watchdogs.map_err(forbidden_is_no_data)? {
+        for watchdog in watchdogs.map_err(Unread::no_data_if_out_of_reach)? {
             let name = watchdog.name.as_str();
             for ((_, family), file) in NUMBERS.iter().zip(&mut watchdog.state.numbers) {
                 let mut short = [0; 128];
                 let value = match file.short(&mut short) {
                     Ok(digits) => text::prefixed_int(digits),
                     Err(unread) if unread.is_missing() => continue,
-                    Err(unread) => return Err(forbidden_is_no_data(unread)),
+                    Err(unread) => return Err(unread.no_data_if_out_of_reach()),
                 };
                 let value = value
                     .ok_or_else(|| format!("{}: expected a whole number", file.path().display()))?;
@@ -121,7 +120,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
                 texts.push(match file.short_text() {
                     Ok(text) => text,
                     Err(unread) if unread.is_missing() => String::new(),
-                    Err(unread) => return Err(forbidden_is_no_data(unread)),
+                    Err(unread) => return Err(unread.no_data_if_out_of_reach()),
                 });
             }
             if let [identity, options, governor, state, status] = texts.as_slice() {
@@ -134,13 +133,6 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
         }
         Ok(())
     }))
-}
-
-fn forbidden_is_no_data(unread: Unread) -> Error {
-    match unread.errno {
-        Errno::NOENT | Errno::ACCESS | Errno::PERM => Error::no_data(unread),
-        _ => unread.into(),
-    }
 }
 
 #[cfg(test)]

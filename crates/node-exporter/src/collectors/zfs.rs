@@ -65,7 +65,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let mut files = MODULES.map(|(file, name)| (KernelFile::new(root.join(file)), name));
     let mut buffer = Vec::new();
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
-        let pools = super::nvme::list(&root).map_err(Error::no_data)?;
+        let pools = crate::kernel::list(&root).map_err(Error::no_data)?;
         for (file, module) in &mut files {
             let Ok(contents) = file.read(&mut buffer) else {
                 continue;

@@ -148,6 +148,20 @@ fn entries(fd: &OwnedFd, mut each: impl FnMut(&[u8], u64)) -> Result<(), Errno> 
     Ok(())
 }
 
+/// Names in a directory that is not worth keeping open, in byte order.
+pub fn list(path: &Path) -> Result<Vec<String>, Unread> {
+    let mut names: Vec<String> = std::fs::read_dir(path)
+        .map_err(|error| Unread {
+            path: path.to_owned(),
+            errno: Errno::from_io_error(&error).unwrap_or(Errno::IO),
+        })?
+        .flatten()
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
 /// Names in a directory that match a shell pattern of `*`, `?` and `[a-z]`, in byte order; an
 /// unreadable directory has none.
 pub fn glob(dir: &Path, pattern: &str) -> Vec<String> {

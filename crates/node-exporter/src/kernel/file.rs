@@ -51,6 +51,16 @@ impl Unread {
     }
 }
 
+impl Unread {
+    /// The same, where a source that may not be read is no failure either.
+    pub fn no_data_if_out_of_reach(self) -> Error {
+        match self.errno {
+            Errno::NOENT | Errno::ACCESS | Errno::PERM => Error::no_data(self),
+            _ => Error::failed(self),
+        }
+    }
+}
+
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = std::io::Error::from(self.errno);

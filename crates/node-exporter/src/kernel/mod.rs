@@ -9,6 +9,6 @@ pub mod names;
 pub mod netlink;
 pub mod text;
 
-pub use directory::{Device, Devices, glob};
+pub use directory::{Device, Devices, glob, list};
 pub use file::{KernelFile, SharedFile, Short, Unread, read_once, short_once, uint_once};
 pub use filter::Filter;
