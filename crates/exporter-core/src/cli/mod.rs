@@ -15,4 +15,4 @@ mod man;
 pub mod pflag;
 
 pub use app::{App, Exit};
-pub use flag::{Flag, FlagKind, FromFlag, Given, Matches, Source};
+pub use flag::{Flag, FlagKind, FromFlag, Given, Matches, PREFIX_VARIABLE, Source};
