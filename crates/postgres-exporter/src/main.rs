@@ -1,0 +1,3 @@
+//! `postgres_exporter`
+
+fn main() {}
