@@ -35,6 +35,9 @@ const INFO: BuildInfo = BuildInfo {
     family: &BUILD,
 };
 
+/// Paths of probes.
+const HEALTH: [&str; 2] = ["/-/healthy", "/-/ready"];
+
 /// All flags, read.
 struct Flags {
     options: Options,
@@ -115,7 +118,7 @@ fn start(flags: &Flags) -> Result<(), String> {
     }
     raise_file_limit();
     let set = collectors(flags)?;
-    let front = Front::from_file(&flags.web.config_file)?;
+    let front = flags.web.front(&HEALTH)?;
     if flags.options.config_check {
         println!("the configuration is valid");
         return Ok(());
@@ -215,11 +218,10 @@ async fn serve(flags: &Flags, handler: MetricsHandler, front: Front) -> Result<(
             .route(path, handler)
             .route("/", landing(path).handler()),
     };
-    server
-        .route("/-/healthy", landing::healthy())
-        .route("/-/ready", landing::healthy())
-        .run()
-        .await
+    for path in HEALTH {
+        server = server.route(path, landing::healthy());
+    }
+    server.run().await
 }
 
 fn landing(path: &str) -> Landing {

@@ -1,5 +1,6 @@
 //! Flags of the web room.
 
+use super::front::Front;
 use crate::cli::{Flag, Given};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,8 @@ crate::flags! {
         "web.systemd-socket" systemd_socket: bool = ["false"];
         /// File with TLS, authentication, header and rate limit settings.
         "web.config.file" config_file: PathBuf = [""];
+        /// Answer health and readiness without the password that --web.config.file asks for.
+        "web.open-health" open_health: bool = ["false"];
     }
 }
 
@@ -30,6 +33,18 @@ crate::flags! {
         "web.enable-openmetrics" enable_openmetrics: bool = ["false"];
         /// Longest time that a scrape may take, 0 for just below the timeout that Prometheus sends.
         "collector.timeout" timeout: Given<Duration> = ["0s"];
+    }
+}
+
+impl WebFlags {
+    /// What stands before the paths, by the configuration file. Where the user wants it these paths
+    /// of health and readiness are open.
+    pub fn front(&self, health: &[&str]) -> Result<Front, String> {
+        let front = Front::from_file(&self.config_file)?;
+        Ok(match self.open_health {
+            true => front.open(health),
+            false => front,
+        })
     }
 }
 
