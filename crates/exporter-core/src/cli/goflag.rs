@@ -22,7 +22,7 @@ pub fn parse(
             None => text,
         };
         if text.starts_with(['-', '=']) {
-            return Err(usage_error(app, &format!("bad flag syntax: {argument}")));
+            return Err(error(app, &format!("bad flag syntax: {argument}")));
         }
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
@@ -37,14 +37,14 @@ pub fn parse(
         }
         let flag = app
             .find(name)
-            .ok_or_else(|| usage_error(app, &format!("flag provided but not defined: -{name}")))?;
+            .ok_or_else(|| error(app, &format!("flag provided but not defined: -{name}")))?;
         let value = match value {
             Some(value) => value,
             None if flag.kind == FlagKind::Bool => "true".to_owned(),
             None => rest
                 .next()
                 .cloned()
-                .ok_or_else(|| usage_error(app, &format!("flag needs an argument: -{name}")))?,
+                .ok_or_else(|| error(app, &format!("flag needs an argument: -{name}")))?,
         };
         let value = flag.go_value(&value).ok_or_else(|| {
             let kind = if flag.kind == FlagKind::Bool {
@@ -57,7 +57,7 @@ pub fn parse(
             } else {
                 "for flag"
             };
-            usage_error(
+            error(
                 app,
                 &format!("invalid {kind} {value:?} {preposition} -{name}: parse error"),
             )
@@ -83,7 +83,8 @@ pub fn parse(
     Ok(matches)
 }
 
-fn usage_error(app: &App, message: &str) -> Exit {
+/// An error with the usage behind it: exit status 2.
+pub(super) fn error(app: &App, message: &str) -> Exit {
     Exit {
         code: 2,
         stdout: String::new(),

@@ -16,3 +16,39 @@ pub mod pflag;
 
 pub use app::{App, Exit};
 pub use flag::{Flag, FlagKind, FromFlag, Given, Matches, Source};
+
+/// How the flags of a binary are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// kingpin 2.4.
+    Kingpin,
+    /// Go's `flag` package.
+    GoFlag,
+    /// pflag and cobra; knows no variables.
+    Pflag,
+}
+
+impl Dialect {
+    /// Parses arguments (without the program's name). `env` looks variables up.
+    pub fn parse(
+        self,
+        app: &App,
+        arguments: &[String],
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Matches, Exit> {
+        match self {
+            Dialect::Kingpin => kingpin::parse(app, arguments, env),
+            Dialect::GoFlag => goflag::parse(app, arguments, env),
+            Dialect::Pflag => pflag::parse(app, arguments),
+        }
+    }
+
+    /// The end of a process whose flags hold a value that cannot be.
+    pub fn error(self, app: &App, message: &str) -> Exit {
+        match self {
+            Dialect::Kingpin => app.error(message),
+            Dialect::GoFlag => goflag::error(app, message),
+            Dialect::Pflag => pflag::error(app, message),
+        }
+    }
+}
