@@ -105,7 +105,8 @@ fn invalid(flag: &Flag, value: &str) -> String {
 /// Looks a variable up.
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-fn usage_error(app: &App, message: &str, env: Env<'_>) -> Exit {
+/// An error with the usage behind it: exit status 2.
+pub(super) fn usage_error(app: &App, message: &str, env: Env<'_>) -> Exit {
     Exit {
         code: 2,
         stdout: String::new(),

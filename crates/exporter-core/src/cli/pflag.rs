@@ -132,7 +132,8 @@ fn expected(flag: &Flag) -> String {
     }
 }
 
-fn error(app: &App, message: &str) -> Exit {
+/// An error with the usage behind it: exit status 1.
+pub(super) fn error(app: &App, message: &str) -> Exit {
     Exit {
         code: 1,
         stdout: String::new(),
