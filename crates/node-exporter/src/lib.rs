@@ -1,7 +1,7 @@
 //! The node exporter: hardware and system metrics of Linux hosts.
 //!
 //! `collectors` holds one file a collector and the table that names them; `kernel` how they read
-//! files, directories and netlink; `sys` the system calls that no library offers safely; `app` what
+//! files, directories and netlink; `sys` the system calls that no library offers safely; `whole` what takes back half a reading; `app` what
 //! happens between the arguments and the first scrape.
 
 pub mod app;
@@ -10,5 +10,6 @@ pub mod host;
 pub mod kernel;
 pub mod options;
 pub mod sys;
+pub mod whole;
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,7 @@
 //! Block caches, from `fs/bcache` of sysfs (see `admin-guide/bcache` of the kernel documentation).
 
 use crate::host::Host;
+use crate::whole::whole;
 use crate::kernel::{Unread, glob, read_once, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
@@ -280,7 +281,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let root = host.sys_or_default()?;
     let flags = Flags::read(&host.matches)?;
     let root = root.join("fs/bcache");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         for uuid in glob(&root, "*-*") {
             put_set(out, &root.join(&uuid), &uuid, flags.priority_stats)?;
         }

@@ -1,6 +1,7 @@
 //! Bcachefs file systems, from `fs/bcachefs` of sysfs (`filesystems/bcachefs`).
 
 use crate::host::Host;
+use crate::whole::whole;
 use crate::kernel::names::{label_text, metric_name};
 use crate::kernel::{Unread, list, read_once, text};
 use exporter_core::cli::Flag;
@@ -107,7 +108,7 @@ pub fn families() -> Vec<&'static Family> {
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let root = host.sys_or_default()?.join("fs/bcachefs");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         let uuids = list(&root).map_err(Unread::no_data_if_missing)?;
         let uuids: Vec<String> = uuids
             .into_iter()
@@ -208,7 +209,11 @@ fn put_counters(out: &mut Arena, dir: &Path, uuid: &str) -> Result<(), Error> {
         }
         let contents = optional(&path)?;
         let line = |start: &str| contents.lines().find_map(|l| l.trim().strip_prefix(start));
-        let value = match (line("since filesystem creation:"), line("since mount:")) {
+        let since_mount = line("since mount:");
+        if let Some(value) = since_mount {
+            bytes(value.trim(), &path)?;
+        }
+        let value = match (line("since filesystem creation:"), since_mount) {
             (Some(value), _) => bytes(value.trim(), &path)?,
             (None, Some(_)) => 0.0,
             (None, None) => {

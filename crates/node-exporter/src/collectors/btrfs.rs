@@ -4,6 +4,7 @@
 use super::filesystem;
 use crate::host::{Host, join};
 use crate::kernel::{Unread, glob, list, read_once, short_once, text};
+use crate::whole::whole;
 use crate::sys::{self, BtrfsDevice};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
@@ -95,7 +96,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let root = host.sys_or_default()?.join("fs/btrfs");
     let mountinfo = [host.proc("1/mountinfo"), host.proc("self/mountinfo")];
     let rootfs = host.root.clone();
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         let entries = glob(&root, "*-*");
         if entries.is_empty() {
             return Ok(());
@@ -175,7 +176,13 @@ fn put(
             &[group, uuid],
             number(&dir.join("bytes_reserved")),
         );
-        for mode in list(&dir).unwrap_or_default() {
+        let modes = match list(&dir) {
+            Ok(modes) => modes,
+            // The last group decides whether the file system can be read at all.
+            Err(unread) if group == "system" => return Err(unread.into()),
+            Err(_) => Vec::new(),
+        };
+        for mode in modes {
             let path = dir.join(&mode);
             if !path.is_dir() {
                 continue;

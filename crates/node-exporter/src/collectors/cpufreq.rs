@@ -2,6 +2,7 @@
 
 use super::cpu::{is_processor, parse_list};
 use crate::host::Host;
+use crate::whole::whole;
 use crate::kernel::{Device, Devices, KernelFile, read_once, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
@@ -91,7 +92,7 @@ pub fn families() -> Vec<&'static Family> {
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_sys()?;
     let directory = host.sys("devices/system/cpu");
-    Ok(Box::new(Cpufreq {
+    Ok(whole(Cpufreq {
         offline: KernelFile::new(directory.join("offline")),
         processors: Devices::new(directory),
     }))

@@ -1,6 +1,7 @@
 //! Device mapper multipath devices, from `block/dm-*` of sysfs (`admin-guide/device-mapper`).
 
 use crate::host::Host;
+use crate::whole::whole;
 use crate::kernel::file::UintError;
 use crate::kernel::{Unread, list, short_once, uint_once};
 use exporter_core::cli::Flag;
@@ -65,7 +66,7 @@ pub fn families() -> Vec<&'static Family> {
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.proc_or_default()?;
     let block = host.sys_or_default()?.join("block");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         let devices = list(&block).map_err(Unread::no_data_if_out_of_reach)?;
         for device in devices.iter().filter(|d| d.starts_with("dm-")) {
             put(out, &block, device)?;

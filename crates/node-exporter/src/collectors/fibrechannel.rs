@@ -1,6 +1,7 @@
 //! Fibre Channel hosts, from `class/fc_host` of sysfs (`scsi/scsi_fc_transport`).
 
 use crate::host::Host;
+use crate::whole::whole;
 use crate::kernel::{KernelFile, Unread, list, short_once, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
@@ -65,7 +66,7 @@ pub fn families() -> Vec<&'static Family> {
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_sys()?;
     let root = host.sys("class/fc_host");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         for name in list(&root).map_err(Unread::no_data_if_missing)? {
             put(out, &root.join(&name), &name)?;
         }

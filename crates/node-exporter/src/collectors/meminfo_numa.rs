@@ -100,6 +100,7 @@ pub fn parse_meminfo(contents: &[u8]) -> Result<Vec<(String, String, f64)>, Stri
 /// Name and value of lines such as `numa_hit 193460335812`.
 pub fn parse_numastat(contents: &[u8]) -> Result<Vec<(String, f64)>, String> {
     text::lines(contents)
+        .filter(|line| !line.trim_ascii().is_empty())
         .map(|line| {
             let ([name, value], count) = text::first_words::<2>(line);
             match (text::float(value), count) {

@@ -2,6 +2,7 @@
 //! (`networking/snmp_counter`).
 
 use crate::host::Host;
+use crate::whole::whole;
 use crate::kernel::filter::compile;
 use crate::kernel::{KernelFile, text};
 use exporter_core::cli::Flag;
@@ -35,7 +36,7 @@ pub fn families() -> Vec<&'static Family> {
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let flags = Flags::read(&host.matches)?;
-    Ok(Box::new(Netstat {
+    Ok(whole(Netstat {
         files: ["net/netstat", "net/snmp"].map(|f| KernelFile::new(host.proc(f))),
         snmp6: KernelFile::new(host.proc("net/snmp6")),
         buffer: Vec::new(),

@@ -220,8 +220,8 @@ pub fn parse(contents: &[u8]) -> Result<Stats, String> {
     let mut stats = Stats::default();
     for line in text::lines(contents) {
         // The numbers behind the threads are fractions on old kernels.
-        if line.starts_with(b"th ") {
-            let ([_, threads, full], count) = text::first_words::<3>(line);
+        let ([keyword, threads, full], count) = text::first_words::<3>(line);
+        if keyword == b"th" {
             match (text::uint(threads), text::uint(full), count) {
                 (Some(threads), Some(full), 3..) => stats.lines.push(("th", vec![threads, full])),
                 _ => return Err("net/rpc: expected two whole numbers behind th".to_owned()),

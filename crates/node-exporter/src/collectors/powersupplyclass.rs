@@ -1,6 +1,7 @@
 //! Batteries and chargers, from `class/power_supply` of sysfs (`ABI/testing/sysfs-class-power`).
 
 use crate::host::Host;
+use crate::whole::whole;
 use crate::kernel::filter::compile;
 use crate::kernel::{Devices, KernelFile, Unread, text};
 use exporter_core::cli::Flag;
@@ -128,7 +129,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let flags = Flags::read(&host.matches)?;
     let ignored = compile("collector.powersupply.ignored-supplies", &flags.ignored)?;
     let mut supplies = Devices::new(host.sys("class/power_supply"));
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         let supplies = supplies.refresh(|name, path| {
             (!ignored.is_match(name)).then(|| Supply {
                 numbers: NUMBERS

@@ -113,7 +113,7 @@ pub fn parse(contents: &[u8]) -> Result<(Option<u64>, Option<u64>), String> {
     let mut totals = (None, None);
     for line in text::lines(contents) {
         let ([kind, a10, a60, a300, total], count) = text::first_words::<5>(line);
-        if kind != b"some" && kind != b"full" {
+        if !line.starts_with(b"some") && !line.starts_with(b"full") {
             continue;
         }
         let averages = [(a10, "avg10="), (a60, "avg60="), (a300, "avg300=")];
@@ -121,8 +121,13 @@ pub fn parse(contents: &[u8]) -> Result<(Option<u64>, Option<u64>), String> {
             let value = word.strip_prefix(key.as_bytes());
             value.is_some_and(|v| text::float(v).is_some())
         });
-        let total = total.strip_prefix(b"total=").and_then(text::uint);
-        if !fine || total.is_none() || count != 5 {
+        // What follows the digits is not looked at.
+        let total = total.strip_prefix(b"total=").and_then(|t| {
+            let end = t.iter().position(|b| !b.is_ascii_digit());
+            text::uint(&t[..end.unwrap_or(t.len())])
+        });
+        let known = kind == b"some" || kind == b"full";
+        if !known || !fine || total.is_none() || count < 5 {
             return Err(format!(
                 "pressure: expected three averages and a total, got {:?}",
                 String::from_utf8_lossy(line)

@@ -49,9 +49,10 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     }))
 }
 
-/// The number of the processor and its last three values, of a line that starts with `cpu`.
+/// The number of the processor and its last three values, of what follows `cpu` in a line.
 pub fn parse(line: &[u8]) -> Option<(&str, [u64; 3])> {
-    let ([cpu, values @ ..], count) = text::first_words::<10>(line.strip_prefix(b"cpu")?);
+    let at = memchr::memmem::find(line, b"cpu")?;
+    let ([cpu, values @ ..], count) = text::first_words::<10>(&line[at + 3..]);
     if count < 10 || !cpu.iter().all(u8::is_ascii_digit) {
         return None;
     }

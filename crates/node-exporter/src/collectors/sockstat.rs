@@ -1,6 +1,7 @@
 //! Sockets by protocol, from `net/sockstat` and `net/sockstat6` of procfs.
 
 use crate::host::Host;
+use crate::whole::whole;
 use crate::kernel::{KernelFile, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
@@ -26,7 +27,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let mut files = ["net/sockstat", "net/sockstat6"].map(|f| KernelFile::new(host.proc(f)));
     let mut buffer = Vec::new();
     let mut name = String::new();
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         for file in &mut files {
             let contents = match file.read(&mut buffer) {
                 Ok(contents) => contents,

@@ -1,6 +1,7 @@
 //! Tape drives, from `class/scsi_tape` of sysfs (`scsi/st`).
 
 use crate::host::Host;
+use crate::whole::whole;
 use crate::kernel::filter::compile;
 use crate::kernel::{KernelFile, Unread, list, text};
 use exporter_core::cli::Flag;
@@ -113,7 +114,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let flags = Flags::read(&host.matches)?;
     let ignored = compile("collector.tapestats.ignored-devices", &flags.ignored)?;
     let root = host.sys("class/scsi_tape");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         for device in list(&root).map_err(Unread::no_data_if_missing)? {
             if is_tape(&device) && !ignored.is_match(&device) {
                 put(out, &root.join(&device).join("stats"), &device)?;

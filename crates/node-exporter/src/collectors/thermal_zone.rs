@@ -85,6 +85,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
                 out.put(&TEMP, &[&kind, zone], value as f64 / 1000.0);
             }
         }
+        let mut cooling = Vec::new();
         for device in devices {
             if let Thermal::Cooling { current, max, kind } = &mut device.state {
                 let read = (kind.short_text(), state(max), state(current));
@@ -93,9 +94,12 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
                 };
                 let name = device.name.trim_start_matches("cooling_device");
                 let bad = || format!("{}: expected whole numbers", device.name);
-                out.put(&CURRENT, &[name, &kind], current.ok_or_else(bad)? as f64);
-                out.put(&MAX, &[name, &kind], max.ok_or_else(bad)? as f64);
+                cooling.push((name, kind, current.ok_or_else(bad)?, max.ok_or_else(bad)?));
             }
+        }
+        for (name, kind, current, max) in &cooling {
+            out.put(&CURRENT, &[name, kind], *current as f64);
+            out.put(&MAX, &[name, kind], *max as f64);
         }
         Ok(())
     }))

@@ -1,6 +1,7 @@
 //! Watchdog timers, from `class/watchdog` of sysfs (`watchdog/watchdog-kernel-api`).
 
 use crate::host::Host;
+use crate::whole::whole;
 use crate::kernel::{Devices, KernelFile, Unread, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
@@ -95,7 +96,7 @@ struct Watchdog {
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_sys()?;
     let mut watchdogs = Devices::new(host.sys("class/watchdog"));
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         let watchdogs = watchdogs.refresh(|_, path| {
             Some(Watchdog {
                 numbers: NUMBERS.each_ref().map(|n| KernelFile::new(path.join(n.0))),
