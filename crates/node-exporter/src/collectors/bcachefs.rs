@@ -208,7 +208,7 @@ fn put_counters(out: &mut Arena, dir: &Path, uuid: &str) -> Result<(), Error> {
             continue;
         }
         let contents = optional(&path)?;
-        let line = |start: &str| contents.lines().find_map(|l| l.trim().strip_prefix(start));
+        let line = |start: &str| contents.lines().find_map(|l| l.strip_prefix(start));
         let since_mount = line("since mount:");
         if let Some(value) = since_mount {
             bytes(value.trim(), &path)?;

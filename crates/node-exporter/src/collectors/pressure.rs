@@ -92,11 +92,14 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
             };
             any = true;
             let totals = parse(contents)?;
-            for (_, line, family) in LINES.iter().filter(|l| l.0 == *name) {
-                let total = if *line == "some" { totals.0 } else { totals.1 };
-                let missing = || Error::no_data(format!("pressure/{name} has no line {line}"));
-                let microseconds = total.ok_or_else(missing)?;
-                out.put(family, &[], microseconds as f64 / 1000.0 / 1000.0);
+            let lines = LINES.iter().filter(|l| l.0 == *name);
+            let total = |line: &str| if line == "some" { totals.0 } else { totals.1 };
+            if let Some((_, line, _)) = lines.clone().find(|l| total(l.1).is_none()) {
+                return Err(Error::no_data(format!("pressure/{name} has no line {line}")));
+            }
+            for (_, line, family) in lines {
+                let microseconds = total(line).unwrap_or(0) as f64;
+                out.put(family, &[], microseconds / 1000.0 / 1000.0);
             }
         }
         match any {

@@ -56,6 +56,9 @@ pub fn parse(line: &[u8]) -> Option<(&str, [u64; 3])> {
     if count < 10 || !cpu.iter().all(u8::is_ascii_digit) {
         return None;
     }
+    if !values.iter().all(|v| v.iter().all(u8::is_ascii_digit)) {
+        return None;
+    }
     let [.., running, waiting, timeslices] = values.map(text::uint);
     Some((
         std::str::from_utf8(cpu).ok()?,
