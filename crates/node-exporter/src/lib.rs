@@ -10,6 +10,6 @@ pub mod host;
 pub mod kernel;
 pub mod options;
 pub mod sys;
-pub mod whole;
 #[cfg(test)]
 mod testing;
+pub mod whole;

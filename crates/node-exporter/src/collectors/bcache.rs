@@ -1,8 +1,8 @@
 //! Block caches, from `fs/bcache` of sysfs (see `admin-guide/bcache` of the kernel documentation).
 
 use crate::host::Host;
-use crate::whole::whole;
 use crate::kernel::{Unread, glob, read_once, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};

@@ -1,9 +1,9 @@
 //! Bcachefs file systems, from `fs/bcachefs` of sysfs (`filesystems/bcachefs`).
 
 use crate::host::Host;
-use crate::whole::whole;
 use crate::kernel::names::{label_text, metric_name};
 use crate::kernel::{Unread, list, read_once, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Dynamic, Family, Kind};
@@ -344,7 +344,17 @@ mod tests {
             "node_bcachefs_device_io_errors_total{device=\"0\",type=\"read\",uuid=\"u-1\"} 197",
         ]);
         tree.write("sys/fs/bcachefs/u-1/errors", "x y\n");
-        tree.collect("bcachefs", &[]).expect_failure("whole number");
+        tree.collect("bcachefs", &[])
+            .expect_whole_failure("whole number");
+        tree.write("sys/fs/bcachefs/u-1/errors", "");
+        tree.write("sys/fs/bcachefs/u-1/counters/io_read", "since mount: 1k\n");
+        tree.collect("bcachefs", &[])
+            .expect_some(&["node_bcachefs_io_read_total{uuid=\"u-1\"} 0"]);
+        for bad in ["since mount:\n", " since filesystem creation: 2k\n"] {
+            tree.write("sys/fs/bcachefs/u-1/counters/io_read", bad);
+            tree.collect("bcachefs", &[])
+                .expect_whole_failure("io_read");
+        }
         Tree::new().collect("bcachefs", &[]).expect_no_data();
     }
 

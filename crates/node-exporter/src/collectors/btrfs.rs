@@ -4,8 +4,8 @@
 use super::filesystem;
 use crate::host::{Host, join};
 use crate::kernel::{Unread, glob, list, read_once, short_once, text};
-use crate::whole::whole;
 use crate::sys::{self, BtrfsDevice};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -292,6 +292,7 @@ mod tests {
             .file(&format!("{base}/commit_stats"), "commits 260051\nlast_commit_ms 1000\nmax_commit_ms 51462\ntotal_commit_ms 47836090\n")
             .file(&format!("{base}/allocation/data/bytes_reserved"), "5\n")
             .file(&format!("{base}/allocation/data/raid5/used_bytes"), "808189952\n")
+            .dir(&format!("{base}/allocation/system"))
             .file(&format!("{base}/devices/loop25/size"), "20971520\n")
             .file(&format!("{base}/devices/loop26/size"), "20971520\n");
         tree.collect("btrfs", &[]).expect_some(&[
@@ -304,7 +305,11 @@ mod tests {
         ]);
         tree.write(&format!("{base}/commit_stats"), "commits\n");
         tree.collect("btrfs", &[])
-            .expect_failure("key and a number");
+            .expect_whole_failure("key and a number");
+        tree.write(&format!("{base}/commit_stats"), "");
+        std::fs::remove_dir(tree.path(&format!("{base}/allocation/system"))).unwrap();
+        tree.collect("btrfs", &[])
+            .expect_whole_failure("allocation/system");
         Tree::new().collect("btrfs", &[]).expect("");
     }
 

@@ -2,8 +2,8 @@
 
 use super::cpu::{is_processor, parse_list};
 use crate::host::Host;
-use crate::whole::whole;
 use crate::kernel::{Device, Devices, KernelFile, read_once, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -297,7 +297,8 @@ mod tests {
             "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq",
             "fast\n",
         );
-        tree.collect("cpufreq", &[]).expect_failure("kilohertz");
+        tree.collect("cpufreq", &[])
+            .expect_whole_failure("kilohertz");
     }
 
     #[test]

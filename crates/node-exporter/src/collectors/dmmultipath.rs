@@ -1,9 +1,9 @@
 //! Device mapper multipath devices, from `block/dm-*` of sysfs (`admin-guide/device-mapper`).
 
 use crate::host::Host;
-use crate::whole::whole;
 use crate::kernel::file::UintError;
 use crate::kernel::{Unread, list, short_once, uint_once};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};

@@ -1,8 +1,8 @@
 //! Fibre Channel hosts, from `class/fc_host` of sysfs (`scsi/scsi_fc_transport`).
 
 use crate::host::Host;
-use crate::whole::whole;
 use crate::kernel::{KernelFile, Unread, list, short_once, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};

@@ -113,8 +113,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
                         true => text::int(digits).map(|v| v as f64),
                         false => text::uint(digits).map(|v| v as f64),
                     };
-                    let value =
-                        value.ok_or_else(|| format!("{name}: expected a whole number"))?;
+                    let value = value.ok_or_else(|| format!("{name}: expected a whole number"))?;
                     out.put(family, &[], value / divisor);
                 }
                 Err(unread) if unread.is_missing() => {}

@@ -393,6 +393,10 @@ device 192.168.1.1:/srv/test mounted on /mnt/nfs/test with fstype nfs4 statvers=
         );
         tree.collect("mountstats", &[])
             .expect_failure("unexpected transport");
+        tree.write("proc/10/mountstats", STATS);
+        tree.write("proc/10/mountinfo", "1 1 0:1 / / rw - rootfs rootfs rw\n\n");
+        tree.collect("mountstats", &[])
+            .expect_whole_failure("mountinfo");
         assert!(Tree::new().make("mountstats", &[]).is_err());
     }
 

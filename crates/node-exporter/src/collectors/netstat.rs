@@ -2,9 +2,9 @@
 //! (`networking/snmp_counter`).
 
 use crate::host::Host;
-use crate::whole::whole;
 use crate::kernel::filter::compile;
 use crate::kernel::{KernelFile, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Dynamic, Family, Kind};
@@ -191,7 +191,7 @@ mod tests {
         );
         tree.write("proc/net/snmp", "Ip: A B\nIp: 1\n");
         tree.collect("netstat", &[])
-            .expect_failure("as many values");
+            .expect_whole_failure("as many values");
     }
 
     proptest! {

@@ -259,7 +259,7 @@ mod tests {
             .collect::<Vec<_>>()
             .join(" ");
         let text = format!(
-            "rc 0 6 18622\nfh 1 0 0 0 0\nio 157286400 7\nth 8 0 0.000 0.000\nra 32 0 0 0 0 0 0 0 0 0 0 9\n\
+            "rc 0 6 18622\nfh 1 0 0 0 0\nio 157286400 7\n th 8 0 0.000 0.000\nra 32 0 0 0 0 0 0 0 0 0 0 9\n\
              net 18628 1 18628 6\nrpc 18628 1 2 3 4\nproc4 2 2 10853\nproc4ops 40 {ops}\nwdeleg_getattr 16\n"
         );
         let tree = Tree::new().file("proc/net/rpc/nfsd", text);

@@ -1,9 +1,9 @@
 //! Batteries and chargers, from `class/power_supply` of sysfs (`ABI/testing/sysfs-class-power`).
 
 use crate::host::Host;
-use crate::whole::whole;
 use crate::kernel::filter::compile;
 use crate::kernel::{Devices, KernelFile, Unread, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -193,9 +193,9 @@ mod tests {
              node_power_supply_temp_celsius{power_supply=\"BAT0\"} 31.5\n\
              node_power_supply_voltage_volt{power_supply=\"BAT0\"} 12.229\n",
         );
-        tree.write("sys/class/power_supply/AC/online", "yes\n");
+        tree.write("sys/class/power_supply/BAT0/temp", "warm\n");
         tree.collect("powersupplyclass", &[])
-            .expect_failure("whole number");
+            .expect_whole_failure("whole number");
         Tree::new()
             .collect("powersupplyclass", &[])
             .expect_no_data();

@@ -95,7 +95,9 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
             let lines = LINES.iter().filter(|l| l.0 == *name);
             let total = |line: &str| if line == "some" { totals.0 } else { totals.1 };
             if let Some((_, line, _)) = lines.clone().find(|l| total(l.1).is_none()) {
-                return Err(Error::no_data(format!("pressure/{name} has no line {line}")));
+                return Err(Error::no_data(format!(
+                    "pressure/{name} has no line {line}"
+                )));
             }
             for (_, line, family) in lines {
                 let microseconds = total(line).unwrap_or(0) as f64;
@@ -169,8 +171,21 @@ mod tests {
             "node_pressure_cpu_waiting_seconds_total 14.036781000000001\nnode_pressure_io_stalled_seconds_total 159.229614\n\
              node_pressure_io_waiting_seconds_total 159.886802\nnode_pressure_irq_stalled_seconds_total 0.008494\n",
         );
-        tree.write("proc/pressure/io", line("some", 1));
-        tree.collect("pressure", &[]).expect_no_data();
+        for odd in [line("some", 1), line("some", 1) + " " + &line("full", 1)] {
+            tree.write("proc/pressure/io", odd);
+            let collected = tree.collect("pressure", &[]);
+            assert_eq!(
+                collected.text,
+                "node_pressure_cpu_waiting_seconds_total 14.036781000000001\n"
+            );
+            collected.expect_no_data();
+        }
+        tree.write(
+            "proc/pressure/io",
+            line("some", 1) + &line("full", 2).replace("\n", "x 3\n"),
+        );
+        tree.collect("pressure", &[])
+            .expect_some(&["node_pressure_io_stalled_seconds_total 0.000002"]);
         tree.write("proc/pressure/cpu", "some avg10=x\n");
         tree.collect("pressure", &[]).expect_failure("averages");
         Tree::new().collect("pressure", &[]).expect_no_data();

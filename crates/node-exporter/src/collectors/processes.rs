@@ -127,17 +127,14 @@ pub fn parse(stat: &[u8]) -> Option<(String, u64)> {
     let [state, numbers @ ..] = &fields;
     let numbers_fit = numbers.iter().enumerate().all(|(at, field)| match at + 1 {
         // Everything else is counted from 0 up.
-        1..=5 | 13..=18 | 21 | 41 => text::int(field).is_some(),
+        1..=5 | 13..=18 | 21 | 35 | 41 => text::int(field).is_some(),
         _ => text::uint(field).is_some(),
     });
     if count < 42 || !numbers_fit {
         return None;
     }
     let threads = text::int(fields[17])?;
-    Some((
-        String::from_utf8_lossy(state).into_owned(),
-        threads as u64,
-    ))
+    Some((String::from_utf8_lossy(state).into_owned(), threads as u64))
 }
 
 #[cfg(test)]
@@ -146,12 +143,11 @@ mod tests {
     use crate::testing::Tree;
     use proptest::prelude::*;
 
+    /// A thread without terminal and exit signal, as the kernel writes it.
     fn line(name: &str, state: &str, threads: u64) -> String {
-        let numbers = |n: usize| vec!["0"; n].join(" ");
         format!(
-            "10 ({name}) {state} {} {threads} {}\n",
-            numbers(16),
-            numbers(30)
+            "10 ({name}) {state} 1 10 10 0 -1 4194560 12 0 1 0 3 5 -2 -3 20 -5 {threads} 0 2201 \
+             3956736 -1 18446744073709551615 1 1 0 0 0 0 671173123 4096 1260 0 0 0 -1 1 0 0 0 0 -1 0\n"
         )
     }
 
@@ -170,8 +166,11 @@ mod tests {
              node_processes_state{state=\"S\"} 1\nnode_processes_state{state=\"Z\"} 1\nnode_processes_threads 3\n\
              node_processes_threads_state{thread_state=\"R\"} 1\nnode_processes_threads_state{thread_state=\"S\"} 1\n",
         );
-        tree.write("proc/12/stat", "12 (z) Z\n");
-        tree.collect("processes", &[]).expect_failure("stat");
+        let good = line("z", "Z", 1);
+        for bad in ["12 (z) Z\n".to_owned(), good.replace("4194560", "-1")] {
+            tree.write("proc/12/stat", bad);
+            tree.collect("processes", &[]).expect_failure("stat");
+        }
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! Sockets by protocol, from `net/sockstat` and `net/sockstat6` of procfs.
 
 use crate::host::Host;
-use crate::whole::whole;
 use crate::kernel::{KernelFile, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Dynamic, Family, Kind};
@@ -139,7 +139,7 @@ mod tests {
              node_sockstat_sockets_used 229\n"
         ));
         tree.write("proc/net/sockstat", "TCP: inuse\n");
-        tree.collect("sockstat", &[]).expect_failure("pairs");
+        tree.collect("sockstat", &[]).expect_whole_failure("pairs");
         Tree::new().collect("sockstat", &[]).expect("");
     }
 

@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn lines() {
-        let text = "cpu 1 2 3\nintr 8885917 17 0\nctxt 38014093\nbtime 1418183276\nprocesses 26442\n\
+        let text = "cpu 1 2 3\nintr 8885917 17\t0\nctxt 38014093\nbtime 1418183276\nprocesses 26442\n\
                     procs_running 2\nprocs_blocked 1\nsoftirq 5057579 250191 1481983 1647 211099 186066 0 1783454 622196 12499 508444\n";
         let tree = Tree::new().file("proc/stat", text);
         tree.collect("stat", &[("collector.stat.softirq", "true")])

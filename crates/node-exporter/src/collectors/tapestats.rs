@@ -1,9 +1,9 @@
 //! Tape drives, from `class/scsi_tape` of sysfs (`scsi/st`).
 
 use crate::host::Host;
-use crate::whole::whole;
 use crate::kernel::filter::compile;
 use crate::kernel::{KernelFile, Unread, list, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};

@@ -141,8 +141,12 @@ mod tests {
              node_thermal_zone_temp{type=\"cpu-thermal\",zone=\"0\"} -49.925\n",
         );
         tree.write("sys/class/thermal/cooling_device0/max_state", "x\n");
-        tree.collect("thermal_zone", &[])
-            .expect_failure("whole numbers");
+        let collected = tree.collect("thermal_zone", &[]);
+        assert_eq!(
+            collected.text,
+            "node_thermal_zone_temp{type=\"cpu-thermal\",zone=\"0\"} -49.925\n"
+        );
+        collected.expect_failure("whole numbers");
         Tree::new().collect("thermal_zone", &[]).expect("");
     }
 }

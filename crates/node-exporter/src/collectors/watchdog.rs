@@ -1,8 +1,8 @@
 //! Watchdog timers, from `class/watchdog` of sysfs (`watchdog/watchdog-kernel-api`).
 
 use crate::host::Host;
-use crate::whole::whole;
 use crate::kernel::{Devices, KernelFile, Unread, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Family};

@@ -243,6 +243,17 @@ mod tests {
             "node_zfs_zpool_state{state=\"online\",zpool=\"pool1\"} 1",
             "node_zfs_zpool_state{state=\"degraded\",zpool=\"pool1\"} 0",
         ]);
+        // Every pool's io comes before any data set.
+        tree.write("proc/spl/kstat/zfs/pool1/objset-1", "");
+        tree.write("proc/spl/kstat/zfs/pool2/io", "nread nwritten reads writes wtime wlentime wupdate rtime rlentime rupdate wcnt rcnt\n7 0 0 0 0 0 0 0 0 0 0 0\n");
+        let collected = tree.collect("zfs", &[]);
+        assert!(
+            collected
+                .text
+                .contains("node_zfs_zpool_nread{zpool=\"pool2\"} 7\n")
+        );
+        assert!(!collected.text.contains("zpool_state"));
+        collected.expect_failure("name, type and data");
         tree.write("proc/spl/kstat/zfs/fm", "nothing\n");
         tree.collect("zfs", &[])
             .expect_failure("name, type and data");
