@@ -1,6 +1,10 @@
 //! Flags of the web room.
 
+use super::front::Front;
+use crate::build_info::BuildInfo;
 use crate::cli::{Flag, Given};
+use crate::exposition::Offers;
+use crate::web::MetricsOptions;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +17,8 @@ crate::flags! {
         "web.systemd-socket" systemd_socket: bool = ["false"];
         /// File with TLS, authentication, header and rate limit settings.
         "web.config.file" config_file: PathBuf = [""];
+        /// Answer health and readiness without the password that --web.config.file asks for.
+        "web.open-health" open_health: bool = ["false"];
     }
 }
 
@@ -30,6 +36,66 @@ crate::flags! {
         "web.enable-openmetrics" enable_openmetrics: bool = ["false"];
         /// Longest time that a scrape may take, 0 for just below the timeout that Prometheus sends.
         "collector.timeout" timeout: Given<Duration> = ["0s"];
+    }
+}
+
+/// Paths of health and readiness, by every custom that probes go by.
+const HEALTH: &[&str] = &[
+    "/-/healthy",
+    "/-/ready",
+    "/health",
+    "/healthz",
+    "/livez",
+    "/readyz",
+];
+
+impl WebFlags {
+    /// What stands before the paths, by the configuration file. Health and readiness are open where
+    /// the user wants it.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and where.
+    pub fn front(&self) -> Result<Front, String> {
+        let front = Front::from_file(&self.config_file)?;
+        Ok(match self.open_health {
+            true => front.open(HEALTH),
+            false => front,
+        })
+    }
+}
+
+impl MetricsFlags {
+    /// Checks what no parser can.
+    ///
+    /// # Errors
+    /// The flag and what was expected.
+    pub fn check(&self) -> Result<(), String> {
+        if self.max_requests < 0 {
+            return Err("--web.max-requests: expected 0 or more".to_owned());
+        }
+        if !self.telemetry_path.starts_with('/') {
+            return Err(
+                "--web.telemetry-path: expected a path that starts with a slash".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// How the telemetry path answers by these flags.
+    pub fn options(&self, info: BuildInfo) -> MetricsOptions {
+        let exposed = !self.disable_exporter_metrics;
+        MetricsOptions {
+            max_requests: usize::try_from(self.max_requests).unwrap_or(0),
+            offers: Offers {
+                open_metrics: self.enable_openmetrics,
+            },
+            request_metrics: exposed,
+            error_metrics: exposed,
+            process_metrics: exposed,
+            build_info: Some(info),
+            timeout: Some(self.timeout.value).filter(|t| !t.is_zero()),
+            ..MetricsOptions::default()
+        }
     }
 }
 
