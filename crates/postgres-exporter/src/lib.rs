@@ -6,9 +6,11 @@
 //! servers that a request names.
 
 pub mod collectors;
+pub mod config;
 pub mod connection;
 pub mod dsn;
 pub mod pool;
+pub mod queries;
 pub mod rows;
 pub mod sql;
 pub mod target;
