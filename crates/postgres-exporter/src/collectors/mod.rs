@@ -1,7 +1,6 @@
 //! All collectors, one file each.
 
 use exporter_core::cli::{Flag, FlagKind, Matches};
-use exporter_core::exposition::Family;
 
 mod columns;
 mod statement;
@@ -44,31 +43,7 @@ pub struct Setup {
 }
 
 /// One line of the table of collectors.
-pub struct Definition {
-    /// Name, as in `--collector.NAME` and the label `collector`.
-    pub name: &'static str,
-    /// `--[no-]collector.NAME`.
-    pub switch: Flag,
-    /// Flags that belong to it alone.
-    pub flags: &'static [Flag],
-    /// Families it can put, run-time names as patterns.
-    pub families: fn() -> Vec<&'static Family>,
-    /// Makes it; the error ends the process at start.
-    pub new: fn(&Setup) -> Result<Statements, String>,
-}
-
-impl Definition {
-    /// Whether it runs without being asked for.
-    pub fn default_on(&self) -> bool {
-        self.switch.default == ["true"]
-    }
-
-    /// Whether it runs.
-    pub fn is_enabled(&self, matches: &Matches) -> bool {
-        let value = matches.values(self.switch.name).last();
-        value.is_some_and(|v| v == "true")
-    }
-}
+pub type Definition = exporter_core::collector::Definition<Setup, Statements>;
 
 /// The flags of all collectors, in the order of `--help`.
 pub fn flags() -> Vec<Flag> {

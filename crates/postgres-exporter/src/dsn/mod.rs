@@ -45,6 +45,43 @@ impl Dsn {
         dsn
     }
 
+    /// A name that a request gives. Unlike in configured names, the user part of a URL wins over its
+    /// parameters, a password without user does not count, and the scheme may be missing.
+    pub fn of_request(text: &str) -> Result<Self, String> {
+        if !is_url(text)
+            && looks_like_pairs(text)
+            && let Ok(pairs) = key_values(text)
+        {
+            return Ok(Self::from_pairs(pairs));
+        }
+        let mut url = match is_url(text) {
+            true => url::parse(text)?,
+            false => url::parse(&format!("postgresql://{text}"))?,
+        };
+        let mut taken = |key: &str| {
+            let value = url.query.iter().find(|(k, _)| k == key);
+            let value = value.map(|(_, v)| v.clone());
+            url.query.retain(|(k, _)| k != key);
+            value
+        };
+        let (user, password) = (taken("user"), taken("password"));
+        let said = |part: Option<String>| part.filter(|p| !p.is_empty());
+        url.user = said(url.user).or(said(user));
+        url.password = said(url.password).or(password);
+        url.password = url.password.filter(|_| url.user.is_some());
+        Ok(Dsn {
+            server: url.server(),
+            pairs: url.into_pairs(),
+        })
+    }
+
+    /// What tells this name from others. Holds the password.
+    pub fn key(&self) -> String {
+        let mut pairs: Vec<String> = self.pairs.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        pairs.sort_unstable();
+        pairs.join("\0")
+    }
+
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         let found = self.pairs.iter().rev().find(|(k, _)| k == key);
@@ -91,6 +128,15 @@ impl std::fmt::Debug for Dsn {
 /// Whether a text is a URL; anything else is `key=value` pairs.
 pub fn is_url(text: &str) -> bool {
     text.starts_with("postgres://") || text.starts_with("postgresql://")
+}
+
+/// Whether a text begins as `key=value` pairs do: a key of letters and digits, and a value.
+fn looks_like_pairs(text: &str) -> bool {
+    let text = text.trim_start();
+    let key = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    let value = text[key..].trim_start().strip_prefix('=');
+    let value = value.and_then(|rest| rest.trim_start().chars().next());
+    key > 0 && value.is_some_and(|c| c != '=')
 }
 
 /// Reads `key=value` pairs between blanks. Values may stand in single quotes; a backslash takes the
@@ -207,6 +253,56 @@ mod tests {
     }
 
     #[test]
+    fn names_of_requests() {
+        for (text, server, user, password, database) in [
+            ("host:5433/db", "host:5433", None, None, Some("db")),
+            ("host", "host:5432", None, None, None),
+            (
+                "user:pw@host/db",
+                "host:5432",
+                Some("user"),
+                Some("pw"),
+                Some("db"),
+            ),
+            (
+                "postgresql://a:b@h?user=x&password=y",
+                "h:5432",
+                Some("a"),
+                Some("b"),
+                None,
+            ),
+            (
+                "postgres://h/?user=x&password=y",
+                "h:5432",
+                Some("x"),
+                Some("y"),
+                None,
+            ),
+            ("postgres://h/?password=y", "h:5432", None, None, None),
+            ("postgres://:y@h/", "h:5432", None, None, None),
+            (
+                "host=h port=1 user=u password='a b'",
+                "h:1",
+                Some("u"),
+                Some("a b"),
+                None,
+            ),
+            (" host = h", "h:5432", None, None, None),
+            ("h?dbname=d", "h:5432", None, None, Some("d")),
+        ] {
+            let dsn = Dsn::of_request(text).unwrap();
+            assert_eq!(dsn.server(), server, "{text}");
+            assert_eq!(dsn.get("user"), user, "{text}");
+            assert_eq!(dsn.get("password"), password, "{text}");
+            assert_eq!(dsn.get("dbname"), database, "{text}");
+        }
+        let error = Dsn::of_request("u:s3cret@h:port").unwrap_err();
+        assert!(!error.contains("s3cret"), "{error}");
+        // A key with another character is no key.
+        assert!(Dsn::of_request("application_name=x host=s3cret").is_ok());
+    }
+
+    #[test]
     fn databases_are_replaced() {
         for text in ["postgres://u@h/a?dbname=b", "host=h database=a", "dbname=a"] {
             let dsn = Dsn::parse(text).unwrap().with_database("it's");
@@ -218,7 +314,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text: String) {
-            let _ = Dsn::parse(&text);
+            let _ = (Dsn::parse(&text), Dsn::of_request(&text));
             let _ = Dsn::parse(&format!("postgres://{text}"));
         }
     }
