@@ -24,7 +24,7 @@ use exporter_core::web::flags::{MetricsFlags, WebFlags, listening_on};
 use exporter_core::web::metrics::OnError;
 use exporter_core::web::{Landing, MetricsHandler, MetricsOptions, landing};
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 static BUILD: Family = build_info_family!("postgres_exporter");
@@ -192,11 +192,11 @@ fn exporter(all: &All) -> Result<Exporter, String> {
 fn configuration(path: &Path, exporter: &Arc<Exporter>) -> (Reloader, Arc<RwLock<Config>>) {
     let config = Arc::new(RwLock::new(Config::default()));
     let (shared, file, exporter) = (config.clone(), path.to_owned(), exporter.clone());
-    let first = std::sync::Once::new();
+    let started = Arc::new(AtomicBool::new(false));
+    let running = started.clone();
     let reloader = Reloader::new(move || {
-        let mut at_start = false;
-        first.call_once(|| at_start = true);
-        if !at_start {
+        // The start has read the custom queries already.
+        if running.load(Ordering::Acquire) {
             exporter.legacy.reload();
         }
         let read = config::load(&file)?;
@@ -213,6 +213,7 @@ fn configuration(path: &Path, exporter: &Arc<Exporter>) -> (Reloader, Arc<RwLock
             "there is no configuration file, /probe has no auth_module"
         );
     }
+    started.store(true, Ordering::Release);
     (reloader, config)
 }
 

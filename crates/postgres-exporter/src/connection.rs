@@ -119,6 +119,8 @@ impl Server {
 pub struct Limits {
     /// The answer is of no use from then on.
     pub deadline: Instant,
+    /// Whether a statement may take no more than half of the time that is left when it is asked.
+    pub fair: bool,
     /// Longest time to wait for a lock.
     pub lock: Option<Duration>,
     /// Whether time stamps without a zone are to be read in the server's own.
@@ -126,10 +128,20 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The limits of a statement that is asked now.
+    pub fn from_now(mut self) -> Self {
+        if self.fair {
+            let now = Instant::now();
+            self.deadline = now + self.deadline.saturating_duration_since(now) / 2;
+        }
+        self
+    }
+
     /// Only the end of the scrape.
     pub fn until(deadline: Instant) -> Self {
         Limits {
             deadline,
+            fair: false,
             lock: None,
             local_time: false,
         }

@@ -2,6 +2,7 @@
 
 use crate::connection::Failure;
 use crate::legacy::{Legacy, Named};
+use crate::queries::Queries;
 use crate::target::Target;
 use exporter_core::collector::AsyncSet;
 use exporter_core::exposition::{Arena, Family};
@@ -70,10 +71,11 @@ impl Exporter {
         request: &ScrapeRequest,
     ) -> Result<Arena, Refusal> {
         let wanted = self.wanted(request)?;
+        let queries = self.legacy.queries();
         let started = Instant::now();
         let asking = servers.iter().enumerate().map(|(index, named)| {
             let wanted = (index == 0).then_some(wanted.as_slice());
-            self.ask(named, wanted, request.deadline)
+            self.ask(named, wanted, &queries, request.deadline)
         });
         let answers = join_all(asking).await;
         let mut out = Arena::new();
@@ -92,7 +94,7 @@ impl Exporter {
         out.put_pairs(&ERROR, &labels, truth(failed));
         out.put_pairs(&DURATION, &labels, duration);
         out.put_pairs(&SCRAPES, &labels, scrapes as f64);
-        self.legacy.put_queries_state(&mut out);
+        queries.put(self.legacy.constant_labels(), &mut out);
         Ok(out)
     }
 
@@ -119,11 +121,16 @@ impl Exporter {
         &self,
         named: &Arc<Named>,
         wanted: Option<&[&'static str]>,
+        queries: &Queries,
         deadline: Instant,
     ) -> Answered {
         let mut arena = Arena::new();
         let target = &named.target;
-        let (server, refused) = match self.legacy.open(target, deadline, &mut arena).await {
+        let (server, refused) = match self
+            .legacy
+            .open(target, queries, deadline, &mut arena)
+            .await
+        {
             Ok(opened) => opened,
             Err(failure) => {
                 tell(target, &failure);
@@ -139,7 +146,7 @@ impl Exporter {
             let mut arena = Arena::new();
             let failed = self
                 .legacy
-                .custom(named, &server, deadline, &mut arena)
+                .custom(named, &server, queries, deadline, &mut arena)
                 .await;
             (arena, failed, Instant::now())
         };

@@ -152,13 +152,9 @@ impl Legacy {
         &self.options.constant_labels
     }
 
-    fn queries(&self) -> Arc<Queries> {
+    /// The custom queries as they are now; one scrape uses the same throughout.
+    pub fn queries(&self) -> Arc<Queries> {
         lock(&self.queries).clone()
-    }
-
-    /// Puts what is known of the file of custom queries.
-    pub fn put_queries_state(&self, out: &mut Arena) {
-        self.queries().put(&self.options.constant_labels, out);
     }
 
     /// The label `server` and the constant ones, which win.
@@ -183,14 +179,11 @@ impl Legacy {
     pub async fn open(
         &self,
         target: &Target,
+        queries: &Queries,
         deadline: Instant,
         out: &mut Arena,
     ) -> Result<(Arc<Server>, bool), Failure> {
-        let replaced = self
-            .queries()
-            .namespaces
-            .iter()
-            .any(|n| n.name == CONFLICTS);
+        let replaced = queries.namespaces.iter().any(|n| n.name == CONFLICTS);
         let built_in = self.options.default_metrics && !replaced;
         let asked = |server: &Server| match built_in && server.banner_version.is_some() {
             true => "SELECT * FROM pg_stat_database_conflicts",
@@ -271,19 +264,19 @@ impl Legacy {
         &self,
         named: &Named,
         server: &Server,
+        queries: &Queries,
         deadline: Instant,
         out: &mut Arena,
     ) -> bool {
-        let queries = self.queries();
         if queries.namespaces.is_empty() {
             return false;
         }
         let mut failed = false;
         if server.banner_version.is_some() {
-            failed |= self.ask_all(named, &queries, true, deadline, out).await;
+            failed |= self.ask_all(named, queries, true, deadline, out).await;
         }
         if self.options.discover {
-            failed |= self.discovered(named, &queries, deadline, out).await;
+            failed |= self.discovered(named, queries, deadline, out).await;
         }
         failed
     }

@@ -56,37 +56,55 @@ impl Pool {
     where
         F: Future<Output = Result<Connection, Failure>> + Send + 'static,
     {
-        let place = tokio::time::timeout_at(deadline.into(), self.place());
-        match place.await {
-            Err(_) => Err(Failure::TooLate),
-            Ok(Place::Free(lease)) => Ok(lease),
-            Ok(Place::New(slot)) => {
-                let (told, opened) = oneshot::channel();
-                let opening = open();
-                tokio::spawn(async move {
-                    let lease = opening
-                        .await
-                        .map(|connection| Lease::new(slot, connection, true));
-                    // What nobody waits for any more is free for the next.
-                    let _ = told.send(lease);
-                });
-                match tokio::time::timeout_at(deadline.into(), opened).await {
-                    Ok(Ok(lease)) => lease,
-                    Ok(Err(_)) => Err(Failure::Unreachable("opening was given up".to_owned())),
-                    Err(_) => Err(Failure::TooLate),
-                }
+        let borrowing = async {
+            let slot = match self.place().await {
+                Place::Free(lease) => return Ok(lease),
+                Place::New(slot) => slot,
+            };
+            let (told, opened) = oneshot::channel();
+            let opening = open();
+            tokio::spawn(async move {
+                let lease = opening.await;
+                let lease = lease.map(|connection| Lease::new(slot, connection, true));
+                // What nobody waits for any more is free for the next.
+                let _ = told.send(lease);
+            });
+            tokio::select! {
+                biased;
+                lease = opened => match lease {
+                    Ok(lease) => lease,
+                    Err(_) => Err(Failure::Unreachable("opening was given up".to_owned())),
+                },
+                lease = self.idle() => Ok(lease),
             }
+        };
+        let borrowed = tokio::time::timeout_at(deadline.into(), borrowing).await;
+        borrowed.unwrap_or(Err(Failure::TooLate))
+    }
+
+    /// The next connection that is free.
+    async fn idle(self: &Arc<Self>) -> Lease {
+        loop {
+            if let Some(lease) = self.take() {
+                return lease;
+            }
+            self.freed.notified().await;
         }
+    }
+
+    fn take(self: &Arc<Self>) -> Option<Lease> {
+        let connection = self.state().idle.pop()?;
+        Some(Lease::new(Slot(Some(self.clone())), connection, false))
     }
 
     async fn place(self: &Arc<Self>) -> Place {
         let mut waited = false;
         loop {
+            if let Some(lease) = self.take() {
+                return Place::Free(lease);
+            }
             {
                 let mut state = self.state();
-                if let Some(connection) = state.idle.pop() {
-                    return Place::Free(Lease::new(Slot(Some(self.clone())), connection, false));
-                }
                 if state.open == 0 || (waited && state.open < self.limit) {
                     state.open += 1;
                     return Place::New(Slot(Some(self.clone())));

@@ -82,7 +82,7 @@ impl Target {
             let Some(sql) = sql(&server) else {
                 return Ok(Answer { server, rows: None });
             };
-            match lease.query(&sql, limits).await {
+            match lease.query(&sql, limits.from_now()).await {
                 Ok(rows) => {
                     return Ok(Answer {
                         server,

@@ -71,7 +71,8 @@ pub fn new(_: &Setup) -> Result<Statements, String> {
             false => sql.clone().into(),
         },
         move |rows, _, out| columns::put(rows, 0, &all, out),
-    ))
+    )
+    .patient())
 }
 
 #[cfg(test)]

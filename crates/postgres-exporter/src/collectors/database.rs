@@ -31,12 +31,12 @@ pub fn families() -> Vec<&'static Family> {
 pub fn new(setup: &Setup) -> Result<Statements, String> {
     let wanted = and_not_in("datname", &setup.exclude_databases);
     let limits = format!("SELECT datname, datconnlimit FROM pg_database WHERE true{wanted}");
-    Ok(
-        Statements::one(move |_| limits.clone().into(), put_limits).and(
+    Ok(Statements::one(move |_| limits.clone().into(), put_limits)
+        .and(
             move |version| sizes(version, &wanted),
             |rows, _, out| put_sizes(rows, out),
-        ),
-    )
+        )
+        .patient())
 }
 
 /// Sizes of the databases that the user may look into; a size that may not be had would cost all.
@@ -81,7 +81,7 @@ fn put_sizes(rows: &Rows, out: &mut Arena) -> Result<(), Error> {
     if forbidden.is_empty() {
         return Ok(());
     }
-    Err(Error::failed(format!(
+    Err(Error::no_data(format!(
         "the size of {} may not be read: GRANT CONNECT ON DATABASE, or GRANT pg_read_all_stats",
         forbidden.join(", ")
     )))

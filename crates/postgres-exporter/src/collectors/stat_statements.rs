@@ -80,7 +80,8 @@ pub fn new(setup: &Setup) -> Result<Statements, String> {
     Ok(Statements::one(
         move |version| question(&flags, version),
         |rows, _, out| put(rows, out),
-    ))
+    )
+    .patient())
 }
 
 /// Texts are read from a file: they are not asked for unless they are wanted.

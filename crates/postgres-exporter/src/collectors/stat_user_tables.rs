@@ -57,7 +57,8 @@ pub fn new(_: &Setup) -> Result<Statements, String> {
     let without = question(false);
     Ok(
         Statements::one(move |_| with.clone(), |rows, _, out| put(rows, out))
-            .or_without_locks(move |_| without.clone()),
+            .or_without_locks(move |_| without.clone())
+            .patient(),
     )
 }
 

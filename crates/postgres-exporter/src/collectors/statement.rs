@@ -54,6 +54,8 @@ pub struct Statements {
     name: &'static str,
     /// Role that lets a user ask them.
     role: &'static str,
+    /// Whether they may take all the time that is left, not half of it.
+    patient: bool,
     list: Vec<Statement>,
 }
 
@@ -66,6 +68,7 @@ impl Statements {
         Statements {
             name: "",
             role: "pg_monitor",
+            patient: false,
             list: Vec::new(),
         }
         .and(choose, put)
@@ -97,6 +100,13 @@ impl Statements {
         self
     }
 
+    /// The statements may take all the time that is left. Others get half of it, so that one which
+    /// waits for a lock on a catalogue does not cost those behind it.
+    pub fn patient(mut self) -> Self {
+        self.patient = true;
+        self
+    }
+
     /// Gives it its name.
     pub fn named(mut self, name: &'static str) -> Self {
         self.name = name;
@@ -105,8 +115,17 @@ impl Statements {
 
     async fn run(&self, target: &Target, out: &mut Arena, deadline: Instant) -> Result<(), Error> {
         for statement in &self.list {
-            match statement.ask(self.name, target, out, deadline).await {
-                Ok(result) => result?,
+            let limits = Limits {
+                fair: !self.patient,
+                ..Limits::until(deadline)
+            };
+            match statement.ask(self.name, target, out, limits).await {
+                Ok(Ok(())) => {}
+                Ok(Err(Error::NoData(err))) => {
+                    self.tell(target, &err, None);
+                    return Err(Error::NoData(err));
+                }
+                Ok(Err(error)) => return Err(error),
                 Err(failure) => return Err(self.explain(target, &failure)),
             }
         }
@@ -131,12 +150,16 @@ impl Statements {
             }
             _ => return Error::failed(failure),
         };
+        self.tell(target, &failure.to_string(), Some(&remedy));
+        Error::no_data(failure)
+    }
+
+    /// Says once what is wrong until it is right.
+    fn tell(&self, target: &Target, err: &str, remedy: Option<&str>) {
         if target.first_time(self.name) {
             let (collector, server) = (self.name, target.server());
-            let err = failure.to_string();
             tracing::warn!(collector, server, err, remedy, "collector may not ask");
         }
-        Error::no_data(failure)
     }
 }
 
@@ -147,11 +170,10 @@ impl Statement {
         name: &str,
         target: &Target,
         out: &mut Arena,
-        deadline: Instant,
+        mut limits: Limits,
     ) -> Result<Result<(), Error>, Failure> {
-        let mut limits = Limits::until(deadline);
         if self.without_locks.is_some() {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = limits.deadline.saturating_duration_since(Instant::now());
             limits.lock = Some(LOCK_PATIENCE.min(left / 3));
         }
         let mut choose = &self.choose;
