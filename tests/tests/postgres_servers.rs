@@ -18,6 +18,11 @@ const ALL: &[&str] = &[
     "--collector.process_idle",
     "--collector.stat_activity_autovacuum",
     "--collector.stat_checkpointer",
+    "--collector.stat_io",
+    "--collector.stat_replication_lag",
+    "--collector.stat_slru",
+    "--collector.stat_user_indexes",
+    "--collector.stat_wal",
     "--collector.stat_statements",
     "--collector.stat_statements.include_query",
     "--collector.stat_wal_receiver",
@@ -182,6 +187,7 @@ fn checks_a_primary(server: &Postgres) {
         "pg_stat_statements_query_id{query=\"",
         "pg_database_wraparound_age_datfrozenxid_seconds{datname=\"postgres\"} ",
         "pg_long_running_transactions ",
+        "pg_stat_user_indexes_size_bytes{datname=\"postgres\",indexrelname=\"kept_pkey\"",
     ] {
         assert!(
             text.lines().any(|l| l.starts_with(start)),
@@ -218,6 +224,11 @@ fn checks_a_primary(server: &Postgres) {
         text.contains("pg_stat_bgwriter_checkpoints_req_total "),
         server.major < 17
     );
+    assert_eq!(
+        text.contains("pg_stat_wal_records_total "),
+        server.major >= 14
+    );
+    assert_eq!(text.contains("pg_stat_io_hits_total{"), server.major >= 16);
     assert!(sessions(server) <= 2);
     // The exporter's own preface is one entry, whatever the numbers in it.
     let own = "SELECT count(*) <= 3 FROM pg_stat_statements WHERE query LIKE '%set_config%'";
@@ -846,6 +857,40 @@ fn custom_queries_and_discovery() {
             break;
         }
         assert!(Instant::now() < patience, "{text}");
+    }
+}
+
+#[test]
+fn tables_of_all_databases() {
+    let server = Postgres::start(&newest(), &[]);
+    server.sql("postgres", "CREATE DATABASE one; CREATE DATABASE two");
+    server.sql("postgres", "CREATE TABLE here (id int)");
+    server.sql("one", "CREATE TABLE there (id int PRIMARY KEY)");
+    let arguments = [
+        "--collector.all-databases",
+        "--exclude-databases=two",
+        "--collector.stat_user_indexes",
+    ];
+    for connections in ["--connections.max=1", "--connections.max=2"] {
+        let exporter = exporter_for(&server, &[&arguments[..], &[connections]].concat());
+        for _ in 0..2 {
+            let reply = scrape(&exporter, 10.0);
+            assert_eq!(failed(&reply), [""; 0], "{}", exporter.log());
+            let text = reply.text();
+            for start in [
+                "pg_stat_user_tables_n_dead_tup{datname=\"postgres\",relname=\"here\"",
+                "pg_stat_user_tables_table_size_bytes{datname=\"one\",relname=\"there\"",
+                "pg_statio_user_tables_heap_blocks_hit{datname=\"one\",relname=\"there\"",
+                "pg_stat_user_indexes_size_bytes{datname=\"one\",indexrelname=\"there_pkey\"",
+            ] {
+                assert!(text.contains(start), "{start}\n{text}");
+            }
+            assert!(!text.contains("datname=\"two\",relname"), "{text}");
+        }
+        server.wait_until(
+            "postgres",
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'one'",
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::collectors::{self, Setup, TABLE};
 use crate::config::{self, Config};
+use crate::discovery::Everywhere;
 use crate::dsn::environment::{DataSource, Environment, data_sources};
 use crate::exporter::{self, Exporter, Metrics};
 use crate::legacy::{self, Legacy, Named};
@@ -158,13 +159,12 @@ fn exporter(all: &All) -> Result<Exporter, String> {
         constant_labels: options.constant_labels.clone(),
         prefix: all.flags.metric_prefix.clone(),
         discover: all.flags.auto_discover_databases,
-        exclude: options.exclude.clone(),
-        include: options.include.clone(),
+        filter: options.filter.clone(),
         queries: all.flags.query_path.clone(),
     })?;
     let setup = Setup {
         matches: all.matches.clone(),
-        exclude_databases: options.exclude.clone(),
+        exclude_databases: options.filter.exclude.clone(),
     };
     let (mut made, _) = launch::collectors(TABLE, &setup, &all.matches, false)?;
     if all.flags.disable_settings_metrics {
@@ -172,8 +172,14 @@ fn exporter(all: &All) -> Result<Exporter, String> {
     }
     let names = made.iter().map(|(name, _)| *name).collect();
     let made = made.into_iter();
+    let everywhere = all.flags.all_databases;
     let made = made.map(|(name, statements)| -> NamedCollector<Target> {
-        (name, Arc::new(statements.named(name)))
+        let statements = Arc::new(statements.named(name));
+        if everywhere && collectors::OF_A_DATABASE.contains(&name) {
+            let filter = options.filter.clone();
+            return (name, Arc::new(Everywhere { statements, filter }));
+        }
+        (name, statements)
     });
     let set = SetOptions {
         duration: &DURATION,

@@ -4,6 +4,7 @@
 //! Upstream's first generation of metrics; all of them carry the label `server`.
 
 use crate::connection::{Failure, Limits, Server};
+use crate::discovery::Filter;
 use crate::queries::{Exposed, Namespace, Queries, Usage, expose};
 use crate::rows::Rows;
 use crate::target::Target;
@@ -73,10 +74,8 @@ pub struct Options {
     pub prefix: String,
     /// Whether custom queries are asked on every database of a server.
     pub discover: bool,
-    /// Databases that are left out of that.
-    pub exclude: Vec<String>,
-    /// Databases that it is restricted to; none is all.
-    pub include: Vec<String>,
+    /// Which databases those are.
+    pub filter: Filter,
     /// File of custom queries, empty for none.
     pub queries: String,
 }
@@ -370,7 +369,7 @@ impl Legacy {
         deadline: Instant,
         out: &mut Arena,
     ) -> bool {
-        let databases = match self.databases(&named.target, deadline).await {
+        let databases = match self.options.filter.databases(&named.target, deadline).await {
             Ok(databases) => databases,
             Err(err) => {
                 let server = named.target.server();
@@ -379,8 +378,13 @@ impl Legacy {
             }
         };
         let databases = remembered(named, &databases);
+        // Together with its own connections a server never has more than it may.
+        let pool = named.target.pool();
         let asking = databases.iter().map(|database| async move {
             let mut arena = Arena::new();
+            let Ok(_slot) = pool.reserve(deadline).await else {
+                return (arena, true);
+            };
             let failed = self
                 .ask_all(database, queries, false, deadline, &mut arena)
                 .await;
@@ -393,25 +397,6 @@ impl Legacy {
             failed |= other;
         }
         failed
-    }
-
-    async fn databases(&self, target: &Target, deadline: Instant) -> Result<Vec<String>, String> {
-        const SQL: &str = "SELECT datname FROM pg_database WHERE datallowconn AND NOT \
-                           datistemplate AND datname <> current_database()";
-        let answer = target
-            .ask(Limits::until(deadline), |_| Some(SQL.into()))
-            .await;
-        let rows = answer
-            .map_err(|failure| failure.to_string())?
-            .rows
-            .unwrap_or_default();
-        let names = rows.iter().filter_map(|row| row.text(0));
-        let (exclude, include) = (&self.options.exclude, &self.options.include);
-        let wanted = names.filter(|name| {
-            let is = |other: &String| other == name;
-            !exclude.iter().any(is) && (include.is_empty() || include.iter().any(is))
-        });
-        Ok(wanted.map(str::to_owned).collect())
     }
 }
 

@@ -1,7 +1,8 @@
 //! The PostgreSQL exporter.
 //!
 //! `dsn` reads where servers are, `connection` and `pool` hold sessions with one, `target` asks it;
-//! `collectors` holds one file a collector and the table that names them; `queries` reads files of
+//! `collectors` holds one file a collector and the table that names them; `discovery` finds
+//! the databases of a server; `queries` reads files of
 //! custom queries; `legacy` is what is asked of every server that is named; `probe` answers for
 //! servers that a request names; `app` is what happens between the arguments and the first scrape,
 //! `sys` holds the only `unsafe` code.
@@ -12,6 +13,7 @@ pub mod app;
 pub mod collectors;
 pub mod config;
 pub mod connection;
+pub mod discovery;
 pub mod dsn;
 pub mod exporter;
 pub mod legacy;

@@ -1,5 +1,6 @@
 //! The flags of the exporter itself.
 
+use crate::discovery::Filter;
 use crate::sql::list;
 use exporter_core::cli::Flag;
 use exporter_core::dialect::duration;
@@ -18,6 +19,9 @@ exporter_core::flags! {
         "disable-settings-metrics" [env("PG_EXPORTER_DISABLE_SETTINGS_METRICS"), hidden()] disable_settings_metrics: bool = ["false"];
         /// Ask custom queries on every database of a server (deprecated).
         "auto-discover-databases" [env("PG_EXPORTER_AUTO_DISCOVER_DATABASES")] auto_discover_databases: bool = ["false"];
+        /// Make the collectors of tables and indexes with a label datname (stat_user_tables,
+        /// statio_user_tables, stat_user_indexes) look into every database of the server.
+        "collector.all-databases" all_databases: bool = ["false"];
         /// File of custom queries (deprecated).
         "extend.query-path" [env("PG_EXPORTER_EXTEND_QUERY_PATH")] query_path: String = [""];
         /// Print the built-in metrics that --extend.query-path can replace, and end.
@@ -66,10 +70,8 @@ pub struct Options {
     pub connections: usize,
     /// Labels of everything but collectors.
     pub constant_labels: Vec<(String, String)>,
-    /// Databases that are left out.
-    pub exclude: Vec<String>,
-    /// Databases that discovery is restricted to.
-    pub include: Vec<String>,
+    /// Databases that discovery finds.
+    pub filter: Filter,
 }
 
 impl Options {
@@ -85,8 +87,10 @@ impl Options {
             connections: connections
                 .ok_or("--connections.max: expected a whole number from 1 to 64")?,
             constant_labels: constant_labels(&flags.constant_labels),
-            exclude: list(&flags.exclude_databases),
-            include: list(&flags.include_databases),
+            filter: Filter {
+                exclude: list(&flags.exclude_databases),
+                include: list(&flags.include_databases),
+            },
         })
     }
 }
@@ -159,8 +163,8 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(options.timeout, Duration::from_secs(90));
-        assert_eq!(options.exclude, ["a", "b"]);
-        assert!(options.include.is_empty());
+        assert_eq!(options.filter.exclude, ["a", "b"]);
+        assert!(options.filter.include.is_empty());
         let labels: Vec<_> = options
             .constant_labels
             .iter()

@@ -117,6 +117,29 @@ impl Pool {
         }
     }
 
+    /// The right to one connection that is not of this pool, such as to another database of the same
+    /// server. Where all are taken an idle one is closed for it.
+    pub async fn reserve(self: &Arc<Self>, deadline: Instant) -> Result<Slot, Failure> {
+        let reserving = async {
+            loop {
+                {
+                    let mut state = self.state();
+                    if state.open < self.limit {
+                        state.open += 1;
+                        return Slot(Some(self.clone()));
+                    }
+                    if let Some(connection) = state.idle.pop() {
+                        say_goodbye(connection);
+                        return Slot(Some(self.clone()));
+                    }
+                }
+                self.freed.notified().await;
+            }
+        };
+        let reserved = tokio::time::timeout_at(deadline.into(), reserving).await;
+        reserved.map_err(|_| Failure::TooLate)
+    }
+
     /// Closes idle connections beyond so many.
     pub fn keep(&self, count: usize) {
         let surplus = {
@@ -128,7 +151,7 @@ impl Pool {
         };
         for connection in surplus {
             self.freed.notify_one();
-            tokio::spawn(tokio::time::timeout(GOODBYE, connection.close()));
+            say_goodbye(connection);
         }
     }
 
@@ -138,13 +161,17 @@ impl Pool {
     }
 }
 
+fn say_goodbye(connection: Connection) {
+    tokio::spawn(tokio::time::timeout(GOODBYE, connection.close()));
+}
+
 enum Place {
     Free(Lease),
     New(Slot),
 }
 
 /// The right to one connection, given up when dropped.
-struct Slot(Option<Arc<Pool>>);
+pub struct Slot(Option<Arc<Pool>>);
 
 impl Slot {
     /// Leaves the right with an idle connection.

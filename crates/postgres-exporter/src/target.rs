@@ -7,7 +7,7 @@ use crate::pool::Pool;
 use crate::rows::Rows;
 use crate::version::Version;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -18,6 +18,7 @@ pub struct Target {
     server: String,
     pool: Arc<Pool>,
     said: Mutex<HashSet<String>>,
+    databases: Mutex<HashMap<String, Arc<Target>>>,
 }
 
 impl Target {
@@ -30,6 +31,7 @@ impl Target {
             server: server.unwrap_or_default(),
             pool: Pool::new(connections),
             said: Mutex::default(),
+            databases: Mutex::default(),
         }
     }
 
@@ -47,6 +49,22 @@ impl Target {
     pub fn database(&self, name: &str, connections: usize) -> Result<Self, String> {
         let source = DataSource::Fixed(self.source.dsn()?.with_database(name));
         Ok(Target::new(source, self.env.clone(), connections))
+    }
+
+    /// Other databases of the same server, by one connection each. Those that are not named any more
+    /// are forgotten.
+    pub fn databases(&self, names: &[String]) -> Vec<Arc<Self>> {
+        let known = self.databases.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        known.retain(|name, _| names.contains(name));
+        let all = names.iter().filter_map(|name| {
+            if !known.contains_key(name) {
+                let target = self.database(name, 1).ok()?;
+                known.insert(name.clone(), Arc::new(target));
+            }
+            known.get(name).cloned()
+        });
+        all.collect()
     }
 
     /// The connections.

@@ -35,3 +35,27 @@ pub fn put(
     }
     Ok(())
 }
+
+/// The same, but a null number is left out and a null label is empty.
+pub fn put_known(
+    rows: &Rows,
+    labels: usize,
+    columns: &[&'static Column],
+    out: &mut Arena,
+) -> Result<(), Error> {
+    let mut values = Vec::new();
+    for row in rows.iter() {
+        for index in 0..columns.len() {
+            values.push(row.number(labels + index)?);
+        }
+    }
+    for (row, values) in rows.iter().zip(values.chunks(columns.len().max(1))) {
+        let names: Vec<&str> = (0..labels).map(|i| row.text_or(i, "")).collect();
+        for (column, value) in columns.iter().zip(values) {
+            if let Some(value) = value {
+                out.put(&column.1, &names, *value);
+            }
+        }
+    }
+    Ok(())
+}

@@ -22,10 +22,15 @@ pub mod stat_archiver;
 pub mod stat_bgwriter;
 pub mod stat_checkpointer;
 pub mod stat_database;
+pub mod stat_io;
 pub mod stat_progress_vacuum;
 pub mod stat_replication;
+pub mod stat_replication_lag;
+pub mod stat_slru;
 pub mod stat_statements;
+pub mod stat_user_indexes;
 pub mod stat_user_tables;
+pub mod stat_wal;
 pub mod stat_wal_receiver;
 pub mod statio_user_indexes;
 pub mod statio_user_tables;
@@ -101,12 +106,25 @@ collectors! {
     database_wraparound: off,
     xlog_location: off,
     statio_user_indexes: off,
+    stat_io: off,
+    stat_replication_lag: off,
+    stat_slru: off,
+    stat_wal: off,
     buffercache_summary: off,
     stat_statements: off,
+    stat_user_indexes: off,
     wal: on,
     database: on,
     stat_user_tables: on,
 }
+
+/// Collectors that tell of the connected database only, and by the label `datname`:
+/// `--collector.all-databases` makes them tell of all.
+pub const OF_A_DATABASE: &[&str] = &[
+    "stat_user_indexes",
+    "stat_user_tables",
+    "statio_user_tables",
+];
 
 #[cfg(test)]
 mod tests {

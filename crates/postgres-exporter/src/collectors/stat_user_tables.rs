@@ -63,7 +63,7 @@ pub fn new(_: &Setup) -> Result<Statements, String> {
 }
 
 /// Tables that are locked, or about to be, or whose indexes are.
-const LOCKED: &str = "SELECT DISTINCT COALESCE(i.indrelid, l.relation) AS id FROM pg_locks l LEFT \
+pub(super) const LOCKED: &str = "SELECT DISTINCT COALESCE(i.indrelid, l.relation) AS id FROM pg_locks l LEFT \
                       JOIN pg_index i ON i.indexrelid = l.relation WHERE l.locktype = 'relation' \
                       AND l.mode = 'AccessExclusiveLock' AND l.database = (SELECT oid FROM \
                       pg_database WHERE datname = current_database())";
