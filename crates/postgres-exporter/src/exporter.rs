@@ -46,6 +46,9 @@ pub struct Exporter {
     pub collectors: AsyncSet<Target>,
     /// Names of those collectors.
     pub names: Vec<&'static str>,
+    /// Whether every server is asked by collectors, and told apart by the label `server`
+    /// everywhere.
+    pub by_server: bool,
 }
 
 /// What one server answered.
@@ -74,23 +77,31 @@ impl Exporter {
         let queries = self.legacy.queries();
         let started = Instant::now();
         let asking = servers.iter().enumerate().map(|(index, named)| {
-            let wanted = (index == 0).then_some(wanted.as_slice());
+            let wanted = (index == 0 || self.by_server).then_some(wanted.as_slice());
             self.ask(named, wanted, &queries, request.deadline)
         });
         let answers = join_all(asking).await;
         let mut out = Arena::new();
         let mut duration = 0.0_f64;
-        for answer in &answers {
-            out.append(&answer.arena);
-            let took = answer.done.duration_since(started).as_secs_f64();
-            duration = duration.max(took);
-        }
         let truth = |value: bool| f64::from(u8::from(value));
         let labels = self.legacy.constant_labels().iter();
         let labels: Vec<(&str, &str)> = labels.map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        for (answer, named) in answers.iter().zip(servers) {
+            out.append(&answer.arena);
+            let took = answer.done.duration_since(started).as_secs_f64();
+            duration = duration.max(took);
+            if self.by_server {
+                let mut up = Arena::new();
+                up.put_pairs(&UP, &labels, truth(answer.up));
+                up.label_all("server", named.target.server());
+                out.append(&up);
+            }
+        }
         let up = answers.iter().any(|a| a.up);
         let failed = answers.iter().any(|a| a.failed);
-        out.put_pairs(&UP, &labels, truth(up));
+        if !self.by_server || servers.is_empty() {
+            out.put_pairs(&UP, &labels, truth(up));
+        }
         out.put_pairs(&ERROR, &labels, truth(failed));
         out.put_pairs(&DURATION, &labels, duration);
         out.put_pairs(&SCRAPES, &labels, scrapes as f64);
@@ -165,8 +176,11 @@ impl Exporter {
         };
         let ((queried, failed, done), collected) = join(custom, collectors).await;
         arena.append(&queried);
-        if let Some(collected) = &collected {
-            arena.append(collected);
+        if let Some(mut collected) = collected {
+            if self.by_server {
+                collected.label_all("server", target.server());
+            }
+            arena.append(&collected);
         }
         Answered {
             arena,
