@@ -60,9 +60,7 @@ fn put(out: &mut Arena, protocol: &Protocol<'_>, name: &mut String) {
             .map(|p| p.1 as f64)
     };
     if protocol.name == "sockets" {
-        if let Some(used) = value("used") {
-            out.put(&USED, &[], used);
-        }
+        out.put(&USED, &[], value("used").unwrap_or(0.0));
         return;
     }
     let mut put = |key: &str, value: f64| {
