@@ -1,6 +1,6 @@
 //! Sockets by protocol, from `net/sockstat` and `net/sockstat6` of procfs.
 
-use crate::host::Host;
+use crate::host::{Host, require};
 use crate::kernel::{KernelFile, text};
 use crate::whole::whole;
 use exporter_core::cli::Flag;
@@ -24,6 +24,7 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
+    let proc = host.proc.clone();
     let mut files = ["net/sockstat", "net/sockstat6"].map(|f| KernelFile::new(host.proc(f)));
     let mut buffer = Vec::new();
     let mut name = String::new();
@@ -32,6 +33,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
             let contents = match file.read(&mut buffer) {
                 Ok(contents) => contents,
                 Err(unread) if unread.is_missing() => {
+                    require("procfs", &proc)?;
                     tracing::debug!("{unread}");
                     continue;
                 }
