@@ -3,7 +3,7 @@
 
 use crate::host::Host;
 use crate::kernel::file::UintError;
-use crate::kernel::{KernelFile, Unread, text};
+use crate::kernel::{KernelFile, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};

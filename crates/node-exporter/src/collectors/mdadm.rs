@@ -1,7 +1,7 @@
 //! Software RAID, from `mdstat` of procfs and `block/md*/md` of sysfs (`admin-guide/md`).
 
 use crate::host::{Host, require};
-use crate::kernel::{KernelFile, Unread, glob, short_once, text};
+use crate::kernel::{KernelFile, glob, short_once, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
