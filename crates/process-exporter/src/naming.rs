@@ -189,15 +189,16 @@ fn data(
     let hundredths = i64::try_from(process.started).unwrap_or(i64::MAX);
     let nanoseconds = i128::from(hundredths) * 10_000_000;
     let started = Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::MAX);
+    // In the order in which the original prints them all.
     Value::Record(vec![
+        ("Cgroups", Value::List(cgroups)),
         ("Comm", Value::Text(process.comm.clone())),
         ("ExeBase", Value::Text(process.exe_base().to_owned())),
         ("ExeFull", Value::Text(process.exe_full().to_owned())),
         ("Username", Value::Text(users.name(process.uid).to_owned())),
-        ("Matches", Value::Map(captured)),
         ("PID", Value::Int(i64::from(process.pid))),
         ("StartTime", Value::Time(started)),
-        ("Cgroups", Value::List(cgroups)),
+        ("Matches", Value::Map(captured)),
     ])
 }
 

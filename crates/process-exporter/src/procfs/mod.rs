@@ -11,6 +11,7 @@ pub mod parse;
 use crate::sys;
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, RawDir};
 use rustix::io::Errno;
+use std::borrow::Cow;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
@@ -163,7 +164,7 @@ impl Procfs {
     }
 
     /// The kernel function that the task waits in.
-    pub fn wchan(&mut self, task: Task) -> Result<Option<&str>> {
+    pub fn wchan(&mut self, task: Task) -> Result<Option<Cow<'_, str>>> {
         Ok(parse::wchan(self.read_of(task, "wchan")?))
     }
 

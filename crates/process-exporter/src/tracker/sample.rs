@@ -128,7 +128,7 @@ impl Tracker {
             }
         }
         match self.procfs.wchan(task) {
-            Ok(function) => sample.waiting = function.map_or(0, |f| self.functions.number(f)),
+            Ok(function) => sample.waiting = function.map_or(0, |f| self.functions.number(&f)),
             Err(error) => {
                 failed(task.pid, "wchan", error);
                 sample.hidden = true;
@@ -247,7 +247,7 @@ impl Tracker {
             }
         }
         if let Ok(function) = self.procfs.wchan(task) {
-            thread.waiting = function.map_or(0, |f| self.functions.number(f));
+            thread.waiting = function.map_or(0, |f| self.functions.number(&f));
         }
         Some(thread)
     }

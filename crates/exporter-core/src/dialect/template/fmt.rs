@@ -8,6 +8,8 @@ use std::fmt::Write;
 const WIDEST: usize = 1_000_000;
 /// What a width or precision is cut to, so that a template cannot fill the memory.
 const WIDEST_WRITTEN: usize = 4096;
+/// Digits before the point from which on the shortest form of a number is scientific.
+const SHORTEST_LIMIT: i32 = 6;
 
 /// The Go type of a value.
 pub(super) fn kind(value: &Value) -> &'static str {
@@ -36,7 +38,7 @@ pub(super) fn push(out: &mut String, value: &Value) {
         } => write!(out, "{text}"),
         Value::Int(number) | Value::Named { number, .. } => write!(out, "{number}"),
         Value::Float(number) => {
-            out.push_str(&general(*number, None, 21));
+            out.push_str(&general(*number, None));
             Ok(())
         }
         Value::Text(text) => write!(out, "{text}"),
@@ -98,35 +100,77 @@ struct Flags {
     precision: Option<usize>,
 }
 
-/// `Sprintf`, without explicit argument indexes.
+/// The operands of a format, and which of them is next.
+struct Operands<'a> {
+    values: &'a [Value],
+    next: usize,
+    /// An index was written, so that operands that are left are none too many.
+    reordered: bool,
+}
+
+impl<'a> Operands<'a> {
+    fn take(&mut self) -> Option<&'a Value> {
+        let value = self.values.get(self.next);
+        self.next += usize::from(value.is_some());
+        value
+    }
+
+    /// Reads `[2]`, which says the next operand; whether it was good, and what follows it.
+    fn index<'t>(&mut self, text: &'t str) -> (bool, &'t str) {
+        let Some(inside) = text.strip_prefix('[') else {
+            return (true, text);
+        };
+        self.reordered = true;
+        let Some((number, rest)) = inside.split_once(']') else {
+            return (false, &text[1..]);
+        };
+        let index = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+        match index.filter(|index| *index < self.values.len()) {
+            Some(index) => {
+                self.next = index;
+                (true, rest)
+            }
+            None => (false, rest),
+        }
+    }
+}
+
+/// `Sprintf`.
 pub(super) fn printf(format: &str, values: &[Value]) -> String {
     let mut out = String::with_capacity(format.len() + 16);
-    let mut values = values.iter();
+    let mut operands = Operands {
+        values,
+        next: 0,
+        reordered: false,
+    };
     let mut rest = format;
     while let Some((text, directive)) = rest.split_once('%') {
         out.push_str(text);
-        let (flags, tail, bad) = flags(directive, &mut values);
+        let (flags, tail, bad) = flags(directive, &mut operands);
         out.push_str(bad);
+        let (good_index, tail) = operands.index(tail);
         let Some(verb) = tail.chars().next() else {
             out.push_str("%!(NOVERB)");
             rest = "";
             continue;
         };
         rest = &tail[verb.len_utf8()..];
-        if verb == '%' {
-            out.push('%');
-            continue;
-        }
-        match values.next() {
-            Some(value) => push_verb(&mut out, value, verb, flags),
-            None => {
-                let _ = write!(out, "%!{verb}(MISSING)");
-            }
-        }
+        // Writing to a String cannot fail.
+        let _ = match (verb, good_index) {
+            ('%', _) => write!(out, "%"),
+            (verb, false) => write!(out, "%!{verb}(BADINDEX)"),
+            (verb, true) => match operands.take() {
+                Some(value) => {
+                    push_verb(&mut out, value, verb, flags);
+                    Ok(())
+                }
+                None => write!(out, "%!{verb}(MISSING)"),
+            },
+        };
     }
     out.push_str(rest);
-    let extra: Vec<_> = values.map(|v| described(v)).collect();
-    if !extra.is_empty() {
+    let extra: Vec<_> = values[operands.next..].iter().map(described).collect();
+    if !extra.is_empty() && !operands.reordered {
         let _ = write!(out, "%!(EXTRA {})", extra.join(", "));
     }
     out
@@ -142,10 +186,7 @@ fn described(value: &Value) -> String {
 }
 
 /// Flags, width and precision, what follows them, and what was wrong with them.
-fn flags<'a, 'v>(
-    text: &'a str,
-    values: &mut impl Iterator<Item = &'v Value>,
-) -> (Flags, &'a str, &'static str) {
+fn flags<'a>(text: &'a str, operands: &mut Operands<'_>) -> (Flags, &'a str, &'static str) {
     let mut flags = Flags::default();
     let mut rest = text;
     let mut bad = "";
@@ -160,9 +201,9 @@ fn flags<'a, 'v>(
         }
         rest = &rest[1..];
     }
-    (flags.width, rest) = size(rest, values, &mut bad, "%!(BADWIDTH)");
+    (flags.width, rest) = size(rest, operands, &mut bad, "%!(BADWIDTH)");
     if let Some(after) = rest.strip_prefix('.') {
-        let (precision, tail) = size(after, values, &mut bad, "%!(BADPREC)");
+        let (precision, tail) = size(after, operands, &mut bad, "%!(BADPREC)");
         flags.precision = Some(precision.unwrap_or(0));
         rest = tail;
     }
@@ -170,14 +211,20 @@ fn flags<'a, 'v>(
     (flags, rest, bad)
 }
 
-fn size<'a, 'v>(
+fn size<'a>(
     text: &'a str,
-    values: &mut impl Iterator<Item = &'v Value>,
+    operands: &mut Operands<'_>,
     bad: &mut &'static str,
     complaint: &'static str,
 ) -> (Option<usize>, &'a str) {
-    if let Some(rest) = text.strip_prefix('*') {
-        let value = match values.next() {
+    let star = match text.split_once(']') {
+        Some((_, after)) if text.starts_with('[') && after.starts_with('*') => {
+            operands.index(text).1
+        }
+        _ => text,
+    };
+    if let Some(rest) = star.strip_prefix('*') {
+        let value = match operands.take() {
             Some(Value::Int(number)) => usize::try_from(*number).ok(),
             _ => None,
         };
@@ -363,6 +410,9 @@ fn integer(out: &mut String, number: i64, verb: char, mut flags: Flags) {
             };
             return pad(out, &text, flags, false);
         }
+        'U' if flags.sharp => {
+            return pad(out, &format!("U+{size:04X} '{code}'"), flags, false);
+        }
         'U' => return pad(out, &format!("U+{size:04X}"), flags, false),
         'b' => (if flags.sharp { "0b" } else { "" }, format!("{size:b}")),
         'o' => (if flags.sharp { "0" } else { "" }, format!("{size:o}")),
@@ -392,12 +442,7 @@ fn float(out: &mut String, number: f64, verb: char, mut flags: Flags) {
         let text = match verb {
             'f' | 'F' => format!("{size:.*}", flags.precision.unwrap_or(6)),
             'e' | 'E' => exponent(&format!("{size:.*e}", flags.precision.unwrap_or(6))),
-            'v' => general(size, flags.precision, 21),
-            _ => general(
-                size,
-                flags.precision,
-                if flags.precision.is_some() { 6 } else { 21 },
-            ),
+            _ => general(size, flags.precision),
         };
         match verb {
             'E' | 'G' => text.to_uppercase(),
@@ -414,8 +459,8 @@ fn float(out: &mut String, number: f64, verb: char, mut flags: Flags) {
     pad(out, &text, flags, true);
 }
 
-/// `%g`: the shortest digits, or so many; scientific below 1e-4 and from `limit` digits on.
-fn general(number: f64, precision: Option<usize>, limit: i32) -> String {
+/// `%g`: the shortest digits, or so many; scientific below 1e-4 and from 1e6 or that many digits on.
+fn general(number: f64, precision: Option<usize>) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
     }
@@ -428,7 +473,7 @@ fn general(number: f64, precision: Option<usize>, limit: i32) -> String {
     };
     let (mantissa, power) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let power: i32 = power.parse().unwrap_or(0);
-    let limit = precision.map_or(limit, |digits| (digits.max(1) as i32).min(i32::MAX));
+    let limit = precision.map_or(SHORTEST_LIMIT, |digits| digits.max(1) as i32);
     let trimmed = match mantissa.contains('.') {
         true => mantissa.trim_end_matches('0').trim_end_matches('.'),
         false => mantissa,

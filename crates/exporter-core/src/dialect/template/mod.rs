@@ -206,8 +206,8 @@ mod tests {
                 "00042|cat |   é|\"a\\\"\"|6869|1.50|true|int|%",
             ),
             (
-                "{{printf \"%v %v %v\" .Matches.none 1.0 1e21}}",
-                "<nil> 1 1e+21",
+                "{{printf \"%v %v %v %[2]v %[9]d\" .Matches.none 1.0 1e6}}",
+                "<nil> 1 1e+06 1 %!d(BADINDEX)",
             ),
             ("{{printf \"%d %s\" .Comm}}", "%!d(string=cat) %!s(MISSING)"),
             ("{{printf \"%s\" 1 2}}", "%!s(int=1)%!(EXTRA int=2)"),

@@ -67,6 +67,7 @@ pub(super) fn method(instant: Timestamp, name: &str, arguments: &[Value]) -> Res
             kind: "time.Weekday",
         }),
         ("UTC", []) => Ok(Value::Time(instant)),
+        ("Location", []) => Ok(Value::Text("UTC".to_owned())),
         ("IsZero", []) => Ok(Value::Bool(false)),
         _ => Err(format!(
             "a time has no method {name} that takes {} arguments of {}",
