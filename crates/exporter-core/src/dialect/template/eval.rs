@@ -127,11 +127,11 @@ impl<'a> Machine<'a> {
             machine.step()?;
             match pipe.variables.as_slice() {
                 [] => {}
-                [one] if matches!(whole, Value::Int(_)) => machine.bind(pipe, one, key),
-                [one] => machine.bind(pipe, one, value.clone()),
+                [one] if matches!(whole, Value::Int(_)) => machine.bind(pipe, one, key)?,
+                [one] => machine.bind(pipe, one, value.clone())?,
                 [first, second, ..] => {
-                    machine.bind(pipe, first, key);
-                    machine.bind(pipe, second, value.clone());
+                    machine.bind(pipe, first, key)?;
+                    machine.bind(pipe, second, value.clone())?;
                 }
             }
             let inner = machine.variables.len();
@@ -180,18 +180,21 @@ impl<'a> Machine<'a> {
         Ok(Flow::On)
     }
 
-    fn bind(&mut self, pipe: &Pipe, name: &'a str, value: Value) {
-        let known = self.variables.iter_mut().rev().find(|v| v.0 == name);
-        match known {
-            Some(variable) if pipe.assigns => variable.1 = value,
-            _ => self.variables.push((name, value)),
+    fn bind(&mut self, pipe: &Pipe, name: &'a str, value: Value) -> Result<(), String> {
+        if !pipe.assigns {
+            self.variables.push((name, value));
+            return Ok(());
         }
+        let known = self.variables.iter_mut().rev().find(|v| v.0 == name);
+        let known = known.ok_or_else(|| format!("undefined variable {name:?}"))?;
+        known.1 = value;
+        Ok(())
     }
 
     pub(super) fn pipe(&mut self, pipe: &'a Pipe, dot: &Value) -> Result<Value, String> {
         let value = self.commands(pipe, dot)?;
         for name in &pipe.variables {
-            self.bind(pipe, name, value.clone());
+            self.bind(pipe, name, value.clone())?;
         }
         Ok(value)
     }
@@ -228,6 +231,7 @@ impl<'a> Machine<'a> {
                 let receiver = fields(self.base(&command.first, dot)?, path)?;
                 return self.member(receiver, method, command, dot, last);
             }
+            Operand::Nil => return Err("nil is not a command".to_owned()),
             _ => {}
         }
         if !command.arguments.is_empty() || last.is_some() {

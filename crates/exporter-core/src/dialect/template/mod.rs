@@ -148,6 +148,7 @@ mod tests {
     fn renders() {
         for (text, expected) in [
             ("plain", "plain"),
+            ("{{.Comm | }}", "cat"),
             ("{{.Comm}}:{{.PID}}", "cat:42"),
             (" {{- .Comm -}} \n x", "catx"),
             ("a{{/* note */}}b {{- /* note */ -}} c", "abc"),
@@ -248,6 +249,8 @@ mod tests {
     fn errors_at_run_time_keep_what_was_written() {
         for (text, expected) in [
             ("a{{.Nope}}b", "a"),
+            ("a{{nil}}b", "a"),
+            ("a{{$x = 1}}b", "a"),
             ("a{{index .Cgroups 9}}b", "a"),
             ("a{{slice .Comm 9}}b", "a"),
             ("a{{template \"nope\"}}b", "a"),
@@ -277,9 +280,10 @@ mod tests {
             "{{if}}x{{end}}",
             "{{/* open",
             "{{\"open}}",
-            "{{.Comm | }}",
+            "{{| }}",
             "{{| .Comm}}",
-            "{{nil}}",
+            "{{08}}",
+            "{{define \"a\"}}1{{end}}{{define \"a\"}}2{{end}}",
             "{{range .}}{{else}}{{else}}{{end}}",
             "{{break}}",
             "{{define t}}{{end}}",

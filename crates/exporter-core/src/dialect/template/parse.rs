@@ -213,15 +213,28 @@ impl Parser {
         let name = self.name("define")?;
         self.close("define")?;
         let nodes = self.body()?;
-        self.defined.insert(name, nodes);
-        Ok(())
+        self.add(name, nodes)
+    }
+
+    /// Only an empty template may be defined twice.
+    fn add(&mut self, name: String, nodes: Vec<Node>) -> Result<(), String> {
+        if is_empty(&nodes) && self.defined.contains_key(&name) {
+            return Ok(());
+        }
+        match self.defined.get(&name) {
+            Some(known) if !is_empty(known) => Err(format!("template {name:?} is defined twice")),
+            _ => {
+                self.defined.insert(name, nodes);
+                Ok(())
+            }
+        }
     }
 
     fn block(&mut self) -> Result<Node, String> {
         let name = self.name("block")?;
         let argument = Some(self.pipe(&Token::Close, 1)?);
         let nodes = self.body()?;
-        self.defined.insert(name.clone(), nodes);
+        self.add(name.clone(), nodes)?;
         Ok(Node::Call { name, argument })
     }
 
@@ -273,6 +286,8 @@ impl Parser {
                     commands.push(command);
                 }
                 Some(_) => return Err("a literal stands behind a | and takes no value".to_owned()),
+                // Nothing may stand behind the last |.
+                None if !commands.is_empty() && ended_by == *end => {}
                 None => return Err("a value is missing in an action".to_owned()),
             }
             if ended_by == *end {
@@ -318,9 +333,6 @@ impl Parser {
             }
         };
         self.tokens.next();
-        if assigns && let Some(unknown) = names.iter().find(|n| !self.variables.contains(n)) {
-            return Err(format!("undefined variable {unknown:?}"));
-        }
         Ok((names, assigns))
     }
 
@@ -345,13 +357,6 @@ impl Parser {
             first,
             arguments: operands.collect(),
         });
-        if let Some(Command {
-            first: Operand::Nil,
-            ..
-        }) = command
-        {
-            return Err("nil is not a command".to_owned());
-        }
         Ok((command, ended_by))
     }
 
@@ -410,6 +415,11 @@ impl Parser {
     }
 }
 
+fn is_empty(nodes: &[Node]) -> bool {
+    let is_blank = |node: &Node| matches!(node, Node::Text(text) if text.trim().is_empty());
+    nodes.iter().all(is_blank)
+}
+
 fn is_callable(operand: &Operand) -> bool {
     !matches!(operand, Operand::Literal(_) | Operand::Nil | Operand::Dot)
 }
@@ -419,6 +429,9 @@ fn number(text: &str) -> Result<Value, String> {
         return Ok(Value::Int(number));
     }
     let bad = || format!("bad number {text:?}");
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("{text} is no whole number of 64 bits"));
+    }
     let hexadecimal = text.contains(['x', 'X']);
     let number = match hexadecimal || text.contains(['n', 'N', 'i', 'I']) {
         true => None,
