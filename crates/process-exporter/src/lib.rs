@@ -17,5 +17,7 @@ pub mod procfs;
 pub mod source;
 #[allow(unsafe_code)]
 pub mod sys;
+#[cfg(test)]
+mod testing;
 pub mod tracker;
 pub mod users;

@@ -6,6 +6,8 @@
 //! procfs nothing is read of it any more.
 
 mod sample;
+#[cfg(test)]
+mod tests;
 
 use crate::groups::{Counters, Exposed, GroupId, Groups, Present};
 use crate::naming::{Identity, Naming};
