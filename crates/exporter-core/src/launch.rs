@@ -4,7 +4,6 @@ use crate::build_info::BuildInfo;
 use crate::cli::{App, Dialect, Exit, Flag, Matches};
 use crate::collector::Definition;
 use crate::web::flags::WebFlags;
-use crate::web::front::Front;
 use crate::web::{Listener, Server};
 use std::future::Future;
 use std::time::Duration;
@@ -44,10 +43,9 @@ impl Program {
             flags,
         };
         let rest = arguments.get(1..).unwrap_or_default();
-        let parsed = self
-            .dialect
-            .parse(&app, rest, |name| std::env::var(name).ok());
-        let read = |matches| read(matches).map_err(|why| self.dialect.error(&app, &why));
+        let env = |name: &str| std::env::var(name).ok();
+        let parsed = self.dialect.parse(&app, rest, env);
+        let read = |matches| read(matches).map_err(|why| self.dialect.error(&app, &why, env));
         parsed
             .and_then(read)
             .unwrap_or_else(|exit| Exit::exit(exit))
@@ -102,8 +100,7 @@ pub fn server(web: &WebFlags) -> Result<Server, String> {
             .map(|a| Listener::bind(a))
             .collect::<Result<_, _>>()?
     };
-    let front = Front::from_file(&web.config_file)?;
-    Ok(Server::new().listeners(listeners).front(front))
+    Ok(Server::new().listeners(listeners).front(web.front()?))
 }
 
 /// Collectors made, by name, and the names of those that are switched off.
