@@ -210,6 +210,7 @@ async fn serve(
         listen_addresses: vec![options.listen_address.clone()],
         systemd_socket: false,
         config_file: options.web_config_file.clone(),
+        open_health: options.open_health,
     };
     let path = options.telemetry_path.as_str();
     let mut server = launch::server(&web)?

@@ -39,6 +39,8 @@ exporter_core::flags! {
         "web.telemetry-path" telemetry_path: String = ["/metrics"];
         /// File with TLS, authentication, header and rate limit settings.
         "web.config.file" web_config_file: PathBuf = [""];
+        /// Answer health and readiness without the password that -web.config.file asks for.
+        "web.open-health" open_health: bool = ["false"];
         /// Log every process that is found, matched or ignored, with its command line, and every file
         /// that cannot be read.
         "debug" debug: bool = ["false"];
