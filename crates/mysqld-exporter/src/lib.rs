@@ -5,5 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod collectors;
 pub mod config;
 pub mod server;
+#[cfg(test)]
+mod testing;
