@@ -44,10 +44,9 @@ impl Program {
             flags,
         };
         let rest = arguments.get(1..).unwrap_or_default();
-        let parsed = self
-            .dialect
-            .parse(&app, rest, |name| std::env::var(name).ok());
-        let read = |matches| read(matches).map_err(|why| self.dialect.error(&app, &why));
+        let env = |name: &str| std::env::var(name).ok();
+        let parsed = self.dialect.parse(&app, rest, env);
+        let read = |matches| read(matches).map_err(|why| self.dialect.error(&app, &why, env));
         parsed
             .and_then(read)
             .unwrap_or_else(|exit| Exit::exit(exit))

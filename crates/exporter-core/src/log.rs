@@ -28,6 +28,7 @@ pub struct Severity(pub Level);
 
 impl FromFlag for Severity {
     const KIND: FlagKind = FlagKind::Text;
+    const NAMES_ITSELF: bool = true;
     fn from_flag(values: &[String], _: Source) -> Result<Self, String> {
         let text = values.last().map_or("", String::as_str);
         match text.to_ascii_lowercase().as_str() {
@@ -35,9 +36,7 @@ impl FromFlag for Severity {
             "info" => Ok(Severity(Level::INFO)),
             "warn" => Ok(Severity(Level::WARN)),
             "error" => Ok(Severity(Level::ERROR)),
-            _ => Err(format!(
-                "unrecognized log level {text}, expected debug, info, warn or error"
-            )),
+            _ => Err(format!("unrecognized log level {text}")),
         }
     }
 }
@@ -61,13 +60,12 @@ pub enum Shape {
 
 impl FromFlag for Shape {
     const KIND: FlagKind = FlagKind::Text;
+    const NAMES_ITSELF: bool = true;
     fn from_flag(values: &[String], _: Source) -> Result<Self, String> {
         match values.last().map_or("", String::as_str) {
             "logfmt" => Ok(Shape::Logfmt),
             "json" => Ok(Shape::Json),
-            other => Err(format!(
-                "unrecognized log format {other}, expected logfmt or json"
-            )),
+            other => Err(format!("unrecognized log format {other}")),
         }
     }
 }
@@ -408,6 +406,22 @@ mod tests {
             line.ends_with("] \"Listening on\" address=\"[::]:9100\""),
             "{line}"
         );
+    }
+
+    #[test]
+    fn bad_words_are_told_as_upstream_does() {
+        let mut matches = crate::cli::Matches::defaults(LogFlags::TABLE);
+        matches.set("log.level", Source::CommandLine, vec!["DEBUG".to_owned()]);
+        assert_eq!(
+            LogFlags::read(&matches).unwrap().level,
+            Severity(Level::DEBUG)
+        );
+        matches.set("log.format", Source::CommandLine, vec!["JSON".to_owned()]);
+        let error = LogFlags::read(&matches).unwrap_err();
+        assert_eq!(error, "unrecognized log format JSON");
+        matches.set("log.level", Source::CommandLine, vec!["loud".to_owned()]);
+        let error = LogFlags::read(&matches).unwrap_err();
+        assert_eq!(error, "unrecognized log level loud");
     }
 
     #[test]

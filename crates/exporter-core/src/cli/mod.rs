@@ -15,7 +15,7 @@ mod man;
 pub mod pflag;
 
 pub use app::{App, Exit};
-pub use flag::{Flag, FlagKind, FromFlag, Given, Matches, Source};
+pub use flag::{Flag, FlagKind, FromFlag, Given, Matches, PREFIX_VARIABLE, Source};
 
 /// How the flags of a binary are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +43,11 @@ impl Dialect {
         }
     }
 
-    /// The end of a process whose flags hold a value that cannot be.
-    pub fn error(self, app: &App, message: &str) -> Exit {
+    /// The end of a process whose flags hold a value that cannot be. Usages show variables.
+    pub fn error(self, app: &App, message: &str, env: impl Fn(&str) -> Option<String>) -> Exit {
         match self {
             Dialect::Kingpin => app.error(message),
-            Dialect::GoFlag => goflag::error(app, message),
+            Dialect::GoFlag => goflag::usage_error(app, message, &env),
             Dialect::Pflag => pflag::error(app, message),
         }
     }
