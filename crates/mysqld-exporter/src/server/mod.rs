@@ -71,6 +71,7 @@ impl Server {
         let checking = async {
             let mut lease = self.pool.acquire(deadline).await?;
             if !lease.is_new() && (lease.age() > MAX_AGE || lease.ping().await.is_err()) {
+                // Its place is free before another is asked for.
                 lease.discard();
                 self.pool.discard_idle();
                 lease = self.pool.acquire(deadline).await?;

@@ -66,6 +66,8 @@ impl Pool {
     /// A connection: the idle one, a new one, or one that is given back.
     pub async fn acquire(self: &Arc<Self>, deadline: Instant) -> Result<Lease, Error> {
         let mut patient = true;
+        let mut why =
+            Error::Connection("no connection was free before the end of the scrape".to_owned());
         loop {
             let returned = self.returned.notified();
             tokio::pin!(returned);
@@ -78,7 +80,7 @@ impl Pool {
                 match lease.connect().await {
                     Ok(lease) => return Ok(lease),
                     // Those that are open will come back.
-                    Err(_) if self.is_refused() => continue,
+                    Err(error) if self.is_refused() => why = error,
                     Err(error) => return Err(error),
                 }
             }
@@ -87,9 +89,7 @@ impl Pool {
                 .await
                 .is_ok();
             if Instant::now() >= deadline {
-                return Err(Error::Connection(
-                    "no connection was free before the end of the scrape".to_owned(),
-                ));
+                return Err(why);
             }
         }
     }
@@ -177,7 +177,11 @@ impl Lease {
     }
 
     /// Closes the connection and gives its place back.
-    pub fn discard(&mut self) {
+    pub fn discard(mut self) {
+        self.close();
+    }
+
+    fn close(&mut self) {
         self.kept = None;
     }
 
@@ -218,7 +222,7 @@ impl Lease {
                 Err(_) => Err(Error::Connection("the server hangs".to_owned())),
             };
             if matches!(answer, Err(Error::Connection(_))) {
-                lease.discard();
+                lease.close();
             }
             // Where no one waits the lease ends here.
             let _ = tell.send((lease, answer));
