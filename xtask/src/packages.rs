@@ -14,12 +14,20 @@ pub struct Exporter {
 }
 
 /// All exporters that can be built.
-pub const ALL: &[Exporter] = &[Exporter {
-    name: "node-exporter",
-    binary: "node_exporter",
-    port: 9100,
-    about: "Prometheus exporter for Linux hosts",
-}];
+pub const ALL: &[Exporter] = &[
+    Exporter {
+        name: "node-exporter",
+        binary: "node_exporter",
+        port: 9100,
+        about: "Prometheus exporter for Linux hosts",
+    },
+    Exporter {
+        name: "mysqld-exporter",
+        binary: "mysqld_exporter",
+        port: 9104,
+        about: "Prometheus exporter for MySQL and MariaDB servers",
+    },
+];
 
 /// The exporters named, all where none is.
 pub fn named(names: &[String]) -> Result<Vec<&'static Exporter>, String> {

@@ -65,7 +65,7 @@ impl AsyncCollector<Server> for Registered {
         scrape: Scrape,
     ) -> Collecting<'a> {
         Box::pin(async move {
-            let result = match server.session(scrape.deadline).await {
+            let result = match server.session(self.name, scrape.deadline).await {
                 Ok(mut session) => {
                     let mariadb = session.version().is_mariadb((10, 5, 0));
                     let result = self.collector.collect(&mut session, out).await;

@@ -13,199 +13,110 @@ pub async fn are_kept(session: &mut Session) -> Result<bool, Error> {
     Ok(rows.first().is_some_and(|row| row.text(1) != "OFF"))
 }
 
-/// A column that both tables have.
-pub struct Column {
-    name: &'static str,
-    suffix: &'static str,
-    kind: Kind,
-    help: &'static str,
+/// Families of the columns, by the columns' names in upper case. The tables differ in prefix and
+/// label only, and in the columns that stand behind.
+macro_rules! columns {
+    ($name:ident, $prefix:literal, $label:literal $(, ($column:literal, $family:expr))*) => {
+        static $name: &[(&str, Family)] = {
+            &[
+                ("TOTAL_CONNECTIONS", Family::counter(concat!($prefix, "total_connections"), &[$label], "Connections made.")),
+                ("CONCURRENT_CONNECTIONS", Family::gauge(concat!($prefix, "concurrent_connections"), &[$label], "Connections open now.")),
+                ("CONNECTED_TIME", Family::counter(concat!($prefix, "connected_time_seconds_total"), &[$label], "Time that connections were open in seconds.")),
+                ("BUSY_TIME", Family::counter(concat!($prefix, "busy_seconds_total"), &[$label], "Time that connections were busy in seconds.")),
+                ("CPU_TIME", Family::counter(concat!($prefix, "cpu_time_seconds_total"), &[$label], "CPU time used in seconds.")),
+                ("BYTES_RECEIVED", Family::counter(concat!($prefix, "bytes_received_total"), &[$label], "Bytes received from clients.")),
+                ("BYTES_SENT", Family::counter(concat!($prefix, "bytes_sent_total"), &[$label], "Bytes sent to clients.")),
+                ("BINLOG_BYTES_WRITTEN", Family::counter(concat!($prefix, "binlog_bytes_written_total"), &[$label], "Bytes written to the binary log.")),
+                ("ROWS_READ", Family::counter(concat!($prefix, "rows_read_total"), &[$label], "Rows read.")),
+                ("ROWS_SENT", Family::counter(concat!($prefix, "rows_sent_total"), &[$label], "Rows sent to clients.")),
+                ("ROWS_DELETED", Family::counter(concat!($prefix, "rows_deleted_total"), &[$label], "Rows deleted.")),
+                ("ROWS_INSERTED", Family::counter(concat!($prefix, "rows_inserted_total"), &[$label], "Rows inserted.")),
+                ("ROWS_FETCHED", Family::counter(concat!($prefix, "rows_fetched_total"), &[$label], "Rows fetched.")),
+                ("ROWS_UPDATED", Family::counter(concat!($prefix, "rows_updated_total"), &[$label], "Rows updated.")),
+                ("TABLE_ROWS_READ", Family::counter(concat!($prefix, "table_rows_read_total"), &[$label], "Rows read from tables.")),
+                ("SELECT_COMMANDS", Family::counter(concat!($prefix, "select_commands_total"), &[$label], "SELECT statements executed.")),
+                ("UPDATE_COMMANDS", Family::counter(concat!($prefix, "update_commands_total"), &[$label], "UPDATE statements executed.")),
+                ("OTHER_COMMANDS", Family::counter(concat!($prefix, "other_commands_total"), &[$label], "Other statements executed.")),
+                ("COMMIT_TRANSACTIONS", Family::counter(concat!($prefix, "commit_transactions_total"), &[$label], "Transactions committed.")),
+                ("ROLLBACK_TRANSACTIONS", Family::counter(concat!($prefix, "rollback_transactions_total"), &[$label], "Transactions rolled back.")),
+                ("DENIED_CONNECTIONS", Family::counter(concat!($prefix, "denied_connections_total"), &[$label], "Connections refused.")),
+                ("LOST_CONNECTIONS", Family::counter(concat!($prefix, "lost_connections_total"), &[$label], "Connections that ended without a word.")),
+                ("ACCESS_DENIED", Family::counter(concat!($prefix, "access_denied_total"), &[$label], "Times that access was denied.")),
+                ("EMPTY_QUERIES", Family::counter(concat!($prefix, "empty_queries_total"), &[$label], "Statements that returned nothing.")),
+                ("TOTAL_SSL_CONNECTIONS", Family::counter(concat!($prefix, "total_ssl_connections_total"), &[$label], "Connections made over TLS.")),
+                $( ($column, $family), )*
+            ]
+        };
+    };
 }
 
-const fn counter(name: &'static str, suffix: &'static str, help: &'static str) -> Column {
-    Column {
-        name,
-        suffix,
-        kind: Kind::Counter,
-        help,
-    }
-}
-
-const fn gauge(name: &'static str, suffix: &'static str, help: &'static str) -> Column {
-    Column {
-        name,
-        suffix,
-        kind: Kind::Gauge,
-        help,
-    }
-}
-
-/// Columns by their names in upper case.
-static COLUMNS: [Column; 25] = [
-    counter(
-        "TOTAL_CONNECTIONS",
-        "total_connections",
-        "Connections made.",
-    ),
-    gauge(
-        "CONCURRENT_CONNECTIONS",
-        "concurrent_connections",
-        "Connections open now.",
-    ),
-    counter(
-        "CONNECTED_TIME",
-        "connected_time_seconds_total",
-        "Time that connections were open in seconds.",
-    ),
-    counter(
-        "BUSY_TIME",
-        "busy_seconds_total",
-        "Time that connections were busy in seconds.",
-    ),
-    counter(
-        "CPU_TIME",
-        "cpu_time_seconds_total",
-        "CPU time used in seconds.",
-    ),
-    counter(
-        "BYTES_RECEIVED",
-        "bytes_received_total",
-        "Bytes received from clients.",
-    ),
-    counter("BYTES_SENT", "bytes_sent_total", "Bytes sent to clients."),
-    counter(
-        "BINLOG_BYTES_WRITTEN",
-        "binlog_bytes_written_total",
-        "Bytes written to the binary log.",
-    ),
-    counter("ROWS_READ", "rows_read_total", "Rows read."),
-    counter("ROWS_SENT", "rows_sent_total", "Rows sent to clients."),
-    counter("ROWS_DELETED", "rows_deleted_total", "Rows deleted."),
-    counter("ROWS_INSERTED", "rows_inserted_total", "Rows inserted."),
-    counter("ROWS_FETCHED", "rows_fetched_total", "Rows fetched."),
-    counter("ROWS_UPDATED", "rows_updated_total", "Rows updated."),
-    counter(
-        "TABLE_ROWS_READ",
-        "table_rows_read_total",
-        "Rows read from tables.",
-    ),
-    counter(
-        "SELECT_COMMANDS",
-        "select_commands_total",
-        "SELECT statements executed.",
-    ),
-    counter(
-        "UPDATE_COMMANDS",
-        "update_commands_total",
-        "UPDATE statements executed.",
-    ),
-    counter(
-        "OTHER_COMMANDS",
-        "other_commands_total",
-        "Other statements executed.",
-    ),
-    counter(
-        "COMMIT_TRANSACTIONS",
-        "commit_transactions_total",
-        "Transactions committed.",
-    ),
-    counter(
-        "ROLLBACK_TRANSACTIONS",
-        "rollback_transactions_total",
-        "Transactions rolled back.",
-    ),
-    counter(
-        "DENIED_CONNECTIONS",
-        "denied_connections_total",
-        "Connections refused.",
-    ),
-    counter(
-        "LOST_CONNECTIONS",
-        "lost_connections_total",
-        "Connections that ended without a word.",
-    ),
-    counter(
-        "ACCESS_DENIED",
-        "access_denied_total",
-        "Times that access was denied.",
-    ),
-    counter(
-        "EMPTY_QUERIES",
-        "empty_queries_total",
-        "Statements that returned nothing.",
-    ),
-    counter(
-        "TOTAL_SSL_CONNECTIONS",
-        "total_ssl_connections_total",
-        "Connections made over TLS.",
-    ),
-];
+columns!(
+    CLIENT_COLUMNS,
+    "mysql_info_schema_client_statistics_",
+    "client",
+    (
+        "MAX_STATEMENT_TIME_EXCEEDED",
+        Family::counter(
+            "mysql_info_schema_client_statistics_max_statement_time_exceeded_total",
+            &["client"],
+            "Statements ended for taking longer than max_statement_time.",
+        )
+    )
+);
+// The original knows one column less here, which is untyped therefore.
+columns!(USER_COLUMNS, "mysql_info_schema_user_statistics_", "user");
 
 /// One of the two tables.
 pub struct Table {
-    /// Prefix of its metrics.
-    pub prefix: &'static str,
+    prefix: &'static str,
     /// Name of the label that the first column is.
-    pub label: &'static str,
-    /// Columns that only this table is known to have.
-    pub more: &'static [Column],
+    label: &'static str,
+    columns: &'static [(&'static str, Family)],
 }
 
 /// Of `client_statistics`.
 pub static CLIENT: Table = Table {
     prefix: "mysql_info_schema_client_statistics_",
     label: "client",
-    more: &[counter(
-        "MAX_STATEMENT_TIME_EXCEEDED",
-        "max_statement_time_exceeded_total",
-        "Statements ended for taking longer than max_statement_time.",
-    )],
+    columns: CLIENT_COLUMNS,
 };
 
-/// Of `user_statistics`. Here the last column is unknown to the original, and so untyped.
+/// Of `user_statistics`.
 pub static USER: Table = Table {
     prefix: "mysql_info_schema_user_statistics_",
     label: "user",
-    more: &[],
+    columns: USER_COLUMNS,
 };
 
-const UNKNOWN: &str = "Column of the statistics.";
-
 impl Table {
-    fn column(&self, name: &str) -> Option<&'static Column> {
-        let mut known = COLUMNS.iter().chain(self.more);
-        known.find(|c| c.name.eq_ignore_ascii_case(name))
-    }
-
-    /// Puts every column behind the first one that is a number.
+    /// Puts every column behind the first one that is a number; those that are not known under
+    /// their own names.
     pub fn put(&self, rows: &Rows, out: &mut Arena) {
         let mut metric = String::new();
         for (at, name) in rows.columns().iter().enumerate().skip(1) {
-            let lower = name.to_lowercase();
-            let known = self.column(name);
-            let suffix = known.map_or(lower.as_str(), |c| c.suffix);
-            let family = Dynamic {
-                name: names::joined(self.prefix, suffix, &mut metric),
-                help: known.map_or(UNKNOWN, |c| c.help),
-                kind: known.map_or(Kind::Untyped, |c| c.kind),
+            let mut known = self.columns.iter();
+            let known = known.find(|(column, _)| column.eq_ignore_ascii_case(name));
+            let other = Dynamic {
+                name: names::joined(self.prefix, &name.to_lowercase(), &mut metric),
+                help: "Column of the statistics that is not known.",
+                kind: Kind::Untyped,
             };
             for row in rows.iter() {
-                if let Some(value) = row.number(at) {
-                    out.put_dynamic(family, &[(self.label, row.text(0))], value);
+                let Some(value) = row.number(at) else {
+                    continue;
+                };
+                match known {
+                    Some((_, family)) => out.put(family, &[row.text(0)], value),
+                    None => out.put_dynamic(other, &[(self.label, row.text(0))], value),
                 }
             }
         }
     }
 
-    /// Families for listings: those of the known columns and a pattern for the others.
+    /// Families of the known columns, and a pattern for the others.
     pub fn families(&self, pattern: &'static Family) -> Vec<&'static Family> {
-        let known = COLUMNS.iter().chain(self.more);
-        let labels: &'static [&'static str] = pattern.labels;
-        // Listings are made once in a process that ends then.
-        let leak = |c: &Column| -> &'static Family {
-            let name: &'static str = format!("{}{}", self.prefix, c.suffix).leak();
-            Box::leak(Box::new(Family::new(c.kind, name, labels, c.help)))
-        };
-        known.map(leak).chain([pattern]).collect()
+        let known = self.columns.iter().map(|(_, family)| family);
+        known.chain([pattern]).collect()
     }
 }
 

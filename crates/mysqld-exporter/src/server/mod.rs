@@ -87,11 +87,19 @@ impl Server {
         }
     }
 
-    /// A connection of one's own, waited for.
-    pub async fn session(&self, deadline: Instant) -> Result<Session, Error> {
+    /// A connection that a collector has to itself, waited for.
+    pub async fn session(
+        &self,
+        collector: &'static str,
+        deadline: Instant,
+    ) -> Result<Session, Error> {
+        if self.pool.has_overrun(collector) {
+            let why = "a statement of an earlier scrape is still running";
+            return Err(Error::Connection(why.to_owned()));
+        }
         let mut lease = self.pool.acquire(deadline).await?;
         lease.limit_statements(deadline).await?;
-        Ok(Session::new(lease, deadline))
+        Ok(Session::new(lease, collector, deadline))
     }
 
     /// To be called when a scrape is over.

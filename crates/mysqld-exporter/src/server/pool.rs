@@ -33,6 +33,8 @@ struct State {
     open: usize,
     /// A connection beside those open was refused at this time.
     refused: Option<Instant>,
+    /// Collectors whose statements run, and when their scrapes end.
+    running: Vec<(&'static str, Instant)>,
 }
 
 struct Kept {
@@ -130,6 +132,14 @@ impl Pool {
         others
     }
 
+    /// Whether a statement of this collector has outlived its scrape. A second one would hang too.
+    pub fn has_overrun(&self, collector: &'static str) -> bool {
+        let now = Instant::now();
+        let state = self.state();
+        let mut running = state.running.iter();
+        running.any(|(name, deadline)| *name == collector && *deadline <= now)
+    }
+
     /// Closes the connection that is kept.
     pub fn discard_idle(&self) {
         let mut state = self.state();
@@ -209,15 +219,22 @@ impl Lease {
         Ok(())
     }
 
-    /// Runs a statement. Whoever waits for it may leave: the statement is seen to its end, then the
-    /// connection is free again.
-    pub async fn query(self, sql: String, deadline: Instant) -> Option<(Lease, Answer)> {
+    /// Runs a statement of a collector. Whoever waits for it may leave: the statement is seen to its
+    /// end, then the connection is free again.
+    pub async fn query(
+        self,
+        collector: &'static str,
+        sql: String,
+        deadline: Instant,
+    ) -> Option<(Lease, Answer)> {
         let (tell, told) = oneshot::channel();
         let mut lease = self;
+        let running = Running::new(lease.pool.clone(), (collector, deadline));
         tokio::spawn(async move {
-            let running = async { run(lease.kept()?, &sql).await };
+            let _running = running;
+            let answer = async { run(lease.kept()?, &sql).await };
             let late = deadline + OVERDUE;
-            let answer = match tokio::time::timeout_at(late.into(), running).await {
+            let answer = match tokio::time::timeout_at(late.into(), answer).await {
                 Ok(answer) => answer,
                 Err(_) => Err(Error::Connection("the server hangs".to_owned())),
             };
@@ -228,6 +245,28 @@ impl Lease {
             let _ = tell.send((lease, answer));
         });
         told.await.ok()
+    }
+}
+
+/// A statement that runs.
+struct Running {
+    pool: Arc<Pool>,
+    entry: (&'static str, Instant),
+}
+
+impl Running {
+    fn new(pool: Arc<Pool>, entry: (&'static str, Instant)) -> Self {
+        pool.state().running.push(entry);
+        Running { pool, entry }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let running = &mut self.pool.state().running;
+        if let Some(at) = running.iter().position(|entry| *entry == self.entry) {
+            running.swap_remove(at);
+        }
     }
 }
 

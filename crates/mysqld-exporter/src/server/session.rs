@@ -7,13 +7,15 @@ use std::time::Instant;
 /// A connection that one collector has to itself until it is dropped.
 pub struct Session {
     lease: Option<Lease>,
+    collector: &'static str,
     version: Version,
     deadline: Instant,
 }
 
 impl Session {
-    pub(super) fn new(lease: Lease, deadline: Instant) -> Self {
+    pub(super) fn new(lease: Lease, collector: &'static str, deadline: Instant) -> Self {
         Session {
+            collector,
             version: lease.version(),
             lease: Some(lease),
             deadline,
@@ -30,7 +32,7 @@ impl Session {
         let lost = || Error::Connection("the connection is lost".to_owned());
         let lease = self.lease.take().ok_or_else(lost)?;
         let (lease, answer) = lease
-            .query(sql.into(), self.deadline)
+            .query(self.collector, sql.into(), self.deadline)
             .await
             .ok_or_else(lost)?;
         self.lease = Some(lease);
