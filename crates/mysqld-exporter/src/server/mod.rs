@@ -3,9 +3,13 @@
 mod address;
 mod connect;
 mod error;
+#[cfg(test)]
+mod fake;
 mod pool;
 mod rows;
 mod session;
+#[cfg(test)]
+mod tests;
 mod version;
 
 pub use address::Address;
