@@ -182,7 +182,7 @@ impl Exporter {
         let wanted = |name: &str| {
             let known = self.enabled.iter().find(|(enabled, _)| *enabled == name);
             known.is_some_and(|(_, minimum)| version.is_at_least(*minimum))
-                && selected.iter().any(|s| *s == name)
+                && selected.contains(&name)
         };
         let deadline = self.bounded(deadline);
         let out = self.set.scrape(server.clone(), wanted, deadline).await;

@@ -15,10 +15,7 @@ pub fn variables(
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         let reference = &rest[at..];
-        let (name, whole) = match name_of(reference) {
-            Some(found) => found,
-            None => ("", "$"),
-        };
+        let (name, whole) = name_of(reference).unwrap_or(("", "$"));
         match variable(name).filter(|_| !name.is_empty()) {
             Some(value) => out.push_str(&value),
             None => {

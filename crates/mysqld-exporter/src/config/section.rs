@@ -186,6 +186,11 @@ fn tls(get: &impl Fn(&str) -> Option<String>, skip_verify: bool) -> Result<Tls, 
     if max.is_some_and(|max| max < TlsVersion::V12) {
         return Err("tls-max-version: TLS before 1.2 is not supported".to_owned());
     }
+    if max == Some(TlsVersion::V12) {
+        tracing::warn!(
+            "tls-max-version=TLSv1.2 is not kept to: TLS 1.3 is used where both know it"
+        );
+    }
     let server_name = text("tls-server-name");
     if skip.unwrap_or(skip_verify) {
         return Ok(Tls {
