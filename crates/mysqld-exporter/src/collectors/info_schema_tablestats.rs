@@ -1,11 +1,11 @@
 //! Statistics of tables, from `information_schema.table_statistics` (MariaDB and Percona Server with
 //! `userstat` on).
 
-use super::grid::{self, Label, Value};
-use super::{Asking, Collector, Grant, SELECT, user_statistics};
-use crate::server::Session;
+use super::grid::{self, Grid, Label, Value};
+use super::user_statistics::WhileKept;
+use super::{Collector, Grant, SELECT};
 use exporter_core::cli::{Flag, Matches};
-use exporter_core::exposition::{Arena, Family};
+use exporter_core::exposition::Family;
 
 /// Flags of this collector.
 pub const FLAGS: &[Flag] = &[];
@@ -42,20 +42,11 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(_: &Matches) -> Result<Box<dyn Collector>, String> {
-    Ok(Box::new(Statistics))
+    Ok(Box::new(WhileKept(Grid {
+        statement: |_| SQL.to_owned(),
+        values: &VALUES,
+    })))
 }
 
-struct Statistics;
-
-impl Collector for Statistics {
-    fn collect<'a>(&'a self, session: &'a mut Session, out: &'a mut Arena) -> Asking<'a> {
-        Box::pin(async move {
-            if user_statistics::are_kept(session).await? {
-                let sql = "SELECT TABLE_SCHEMA, TABLE_NAME, ROWS_READ, ROWS_CHANGED, ROWS_CHANGED_X_INDEXES \
+const SQL: &str = "SELECT TABLE_SCHEMA, TABLE_NAME, ROWS_READ, ROWS_CHANGED, ROWS_CHANGED_X_INDEXES \
         FROM information_schema.table_statistics";
-                grid::put(&session.query(sql).await?, &VALUES, out);
-            }
-            Ok(())
-        })
-    }
-}

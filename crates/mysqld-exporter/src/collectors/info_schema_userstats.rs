@@ -1,11 +1,10 @@
 //! Statistics of accounts, from `information_schema.user_statistics` (MariaDB and Percona Server with
 //! `userstat` on).
 
-use super::user_statistics::{self, USER};
-use super::{Asking, Collector, Grant, PROCESS};
-use crate::server::Session;
+use super::user_statistics::{USER, WhileKept};
+use super::{Collector, Grant, PROCESS};
 use exporter_core::cli::{Flag, Matches};
-use exporter_core::exposition::{Arena, Family};
+use exporter_core::exposition::Family;
 
 /// Flags of this collector.
 pub const FLAGS: &[Flag] = &[];
@@ -25,19 +24,5 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(_: &Matches) -> Result<Box<dyn Collector>, String> {
-    Ok(Box::new(Statistics))
-}
-
-struct Statistics;
-
-impl Collector for Statistics {
-    fn collect<'a>(&'a self, session: &'a mut Session, out: &'a mut Arena) -> Asking<'a> {
-        Box::pin(async move {
-            if user_statistics::are_kept(session).await? {
-                let sql = "SELECT * FROM information_schema.user_statistics";
-                USER.put(&session.query(sql).await?, out);
-            }
-            Ok(())
-        })
-    }
+    Ok(Box::new(WhileKept(&USER)))
 }

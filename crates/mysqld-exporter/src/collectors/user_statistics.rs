@@ -1,12 +1,25 @@
-//! What `clientstats` and `userstats` share: tables of statistics that the server keeps while its
+//! What `clientstats`, `userstats`, `tablestats` and `schemastats` share: tables of statistics that the server keeps while its
 //! variable `userstat` is on.
 
-use crate::collectors::names;
+use super::{Asking, Collector, names};
 use crate::server::{Error, Rows, Session};
 use exporter_core::exposition::{Arena, Dynamic, Family, Kind};
 
-/// Whether the server keeps these statistics.
-pub async fn are_kept(session: &mut Session) -> Result<bool, Error> {
+/// A collector of statistics that the server may not keep: then there is nothing to say.
+pub struct WhileKept<T>(pub T);
+
+impl<T: Collector> Collector for WhileKept<T> {
+    fn collect<'a>(&'a self, session: &'a mut Session, out: &'a mut Arena) -> Asking<'a> {
+        Box::pin(async move {
+            match are_kept(session).await? {
+                true => self.0.collect(session, out).await,
+                false => Ok(()),
+            }
+        })
+    }
+}
+
+async fn are_kept(session: &mut Session) -> Result<bool, Error> {
     let rows = session
         .query("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('userstat', 'userstat_running')")
         .await?;
@@ -88,10 +101,20 @@ pub static USER: Table = Table {
     columns: USER_COLUMNS,
 };
 
+impl Collector for &'static Table {
+    fn collect<'a>(&'a self, session: &'a mut Session, out: &'a mut Arena) -> Asking<'a> {
+        Box::pin(async move {
+            let sql = format!("SELECT * FROM information_schema.{}_statistics", self.label);
+            self.put(&session.query(sql).await?, out);
+            Ok(())
+        })
+    }
+}
+
 impl Table {
     /// Puts every column behind the first one that is a number; those that are not known under
     /// their own names.
-    pub fn put(&self, rows: &Rows, out: &mut Arena) {
+    fn put(&self, rows: &Rows, out: &mut Arena) {
         let mut metric = String::new();
         for (at, name) in rows.columns().iter().enumerate().skip(1) {
             let mut known = self.columns.iter();
