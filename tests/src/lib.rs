@@ -3,7 +3,9 @@
 pub mod client;
 pub mod daemon;
 pub mod hung_mount;
+pub mod mariadb;
 pub mod pki;
 
 pub use client::{Client, Reply};
 pub use daemon::{Daemon, run};
+pub use mariadb::MariaDb;

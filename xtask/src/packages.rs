@@ -24,6 +24,12 @@ pub const ALL: &[Exporter] = &[
         about: "Prometheus exporter for Linux hosts",
     },
     Exporter {
+        name: "mysqld-exporter",
+        binary: "mysqld_exporter",
+        port: 9104,
+        about: "Prometheus exporter for MySQL and MariaDB servers",
+    },
+    Exporter {
         name: "process-exporter",
         binary: "process-exporter",
         port: 9256,
