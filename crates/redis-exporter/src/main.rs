@@ -1,0 +1,3 @@
+//! `redis_exporter`
+
+fn main() {}
