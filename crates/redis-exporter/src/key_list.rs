@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 /// A key or pattern and its database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The database as it was written, without the letters `db`: it is sent and labelled so.
     pub database: String,

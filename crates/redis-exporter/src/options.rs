@@ -179,9 +179,16 @@ exporter_core::flags! {
             omit_missing_keys: bool = ["false"];
         /// Export the time to live of checked keys.
         "export-key-ttl" [env("REDIS_EXPORTER_EXPORT_KEY_TTL")] export_key_ttl: bool = ["false"];
-        /// Connections that stay open between scrapes of /scrape targets, 0 for none.
+        /// Servers whose connections stay open between scrapes, 0 for none.
         "max-idle-connections" [env("REDIS_EXPORTER_MAX_IDLE_CONNECTIONS")]
             max_idle_connections: i64 = ["256"];
+        /// Regular expression of the targets that /scrape may be asked for, such as
+        /// redis://db-[0-9]+:6379; empty for any.
+        "scrape-allowed-targets" [env("REDIS_EXPORTER_SCRAPE_ALLOWED_TARGETS")]
+            allowed_targets: String = [""];
+        /// Web configuration file with TLS, users, headers and rate limit, in place of the flags
+        /// tls-server-* and basic-auth-*.
+        "web.config.file" [env("REDIS_EXPORTER_WEB_CONFIG_FILE")] web_config_file: String = [""];
         /// Print all metrics as a Markdown table and exit.
         "list-metrics" list_metrics: bool = ["false"];
     }

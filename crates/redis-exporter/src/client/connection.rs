@@ -125,13 +125,28 @@ impl Connection {
 
     /// Sends all commands and waits for a reply to each. Errors of the server are among the
     /// replies; after an error of this connection it cannot be used again.
-    pub async fn ask(&mut self, pipeline: &Pipeline, deadline: Instant) -> Result<Vec<Value>, Error> {
+    pub async fn ask(
+        &mut self,
+        pipeline: &Pipeline,
+        deadline: Instant,
+    ) -> Result<Vec<Value>, Error> {
+        let mut replies = Vec::with_capacity(pipeline.len());
+        self.ask_into(pipeline, &mut replies, deadline).await?;
+        Ok(replies)
+    }
+
+    /// The same, and replies that came before an error are there.
+    pub async fn ask_into(
+        &mut self,
+        pipeline: &Pipeline,
+        replies: &mut Vec<Value>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         if self.unusable {
             return Err(Error::Lost("the connection is lost".to_owned()));
         }
         // Stays so where this future is dropped in the middle.
         self.unusable = true;
-        let mut replies = Vec::with_capacity(pipeline.len());
         for (part, count) in pipeline.parts() {
             self.send(part, deadline).await?;
             for _ in 0..count {
@@ -139,7 +154,7 @@ impl Connection {
             }
         }
         self.unusable = false;
-        Ok(replies)
+        Ok(())
     }
 
     /// Sends one command; an error of the server is an error.
