@@ -65,7 +65,7 @@ pub fn parse(
     }
     let mut matches = Matches::default();
     for flag in &app.flags {
-        let variable = flag.env_value(&env).and_then(|(_, v)| flag.go_value(&v));
+        let variable = flag.go_env(&env);
         let default = || flag.default.iter().map(|v| (*v).to_owned()).collect();
         let (source, values) = match (given.remove(flag.name), variable) {
             (Some(values), _) => (Source::CommandLine, values),
@@ -126,7 +126,7 @@ fn usage(app: &App, env: Env<'_>) -> String {
             FlagKind::Duration => " duration",
             _ => " string",
         };
-        let variable = flag.env_value(env).and_then(|(_, v)| flag.go_value(&v));
+        let variable = flag.go_env(env);
         let default = match flag.default {
             _ if variable.is_some() && !flag.secret => {
                 default_text(flag, &variable.unwrap_or_default())
@@ -215,6 +215,9 @@ mod tests {
         assert_eq!(run(&[], Some("7")).unwrap().count, 7);
         assert_eq!(run(&[], Some("x")).unwrap().count, 1);
         assert_eq!(run(&["-count=2"], Some("7")).unwrap().count, 2);
+        for bad in ["", "0x10", "1_0"] {
+            assert_eq!(run(&[], Some(bad)).unwrap().count, 1, "{bad}");
+        }
     }
 
     #[test]

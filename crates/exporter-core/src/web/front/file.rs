@@ -15,6 +15,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// What exporters that are older than the file have flags for.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// TLS; paths are relative to the working directory.
+    pub tls: TlsSection,
+    /// Users and their bcrypt hashes.
+    pub users: Vec<(String, String)>,
+    /// What passwords protect, for the challenge.
+    pub realm: Option<&'static str>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
@@ -163,6 +174,18 @@ pub fn read(path: &Path) -> (Sources, Result<Arc<Settings>, String>) {
     let settings = config::load::<File>(path).and_then(|file| {
         check(file, path, &mut sources).map_err(|e| format!("{}: {e}", path.display()))
     });
+    (sources, settings.map(Arc::new))
+}
+
+/// Checks what flags say and reads the files that they name.
+pub fn of_parts(parts: &Parts) -> (Sources, Result<Arc<Settings>, String>) {
+    let file = File {
+        tls_server_config: parts.tls.clone(),
+        basic_auth_users: parts.users.iter().cloned().collect(),
+        ..File::default()
+    };
+    let mut sources = Sources::default();
+    let settings = check(file, Path::new(""), &mut sources);
     (sources, settings.map(Arc::new))
 }
 
