@@ -308,14 +308,36 @@ mod tests {
             ("redis://[::1]:9/x/12?a=b", tcp("::1", 9, false), Some(12)),
             ("redis://u:p%40@h", tcp("h", 6379, false), None),
             ("tcp://h:1", tcp("h", 1, false), None),
-            ("unix:///run/r.sock", Endpoint::Unix("/run/r.sock".into()), None),
+            (
+                "unix:///run/r.sock",
+                Endpoint::Unix("/run/r.sock".into()),
+                None,
+            ),
         ] {
-            assert_eq!(Url::parse(text).unwrap().endpoint().unwrap(), (endpoint, database), "{text}");
+            assert_eq!(
+                Url::parse(text).unwrap().endpoint().unwrap(),
+                (endpoint, database),
+                "{text}"
+            );
         }
-        for text in ["redis://h/x", "http://h", "tcp://h", "redis://h:70000", "redis://h/3x"] {
+        for text in [
+            "redis://h/x",
+            "http://h",
+            "tcp://h",
+            "redis://h:70000",
+            "redis://h/3x",
+        ] {
             assert!(Url::parse(text).unwrap().endpoint().is_err(), "{text}");
         }
-        for text in ["redis://h:x", "redis://h\n", "redis://a b", "redis://[::1", "1x://h", "redis://%zz@h", "://h"] {
+        for text in [
+            "redis://h:x",
+            "redis://h\n",
+            "redis://a b",
+            "redis://[::1",
+            "1x://h",
+            "redis://%zz@h",
+            "://h",
+        ] {
             assert!(Url::parse(text).is_err(), "{text}");
         }
     }
@@ -328,7 +350,11 @@ mod tests {
             ("redis://:p@h", None, Some("p")),
             ("redis://name@h", None, Some("name")),
         ] {
-            assert_eq!(Url::parse(text).unwrap().credentials(), (user, password), "{text}");
+            assert_eq!(
+                Url::parse(text).unwrap().credentials(),
+                (user, password),
+                "{text}"
+            );
         }
         assert_eq!(Url::parse("redis://name@h").unwrap().user(), Some("name"));
         assert_eq!(Url::parse("redis://:x@h").unwrap().user(), Some(""));

@@ -20,10 +20,12 @@ impl Handler for Discovery {
         let header = request.headers().get("x-prometheus-scrape-timeout-seconds");
         let patience = patience(header.and_then(|v| v.to_str().ok())).unwrap_or(PATIENCE);
         Box::pin(async move {
-            self.answer(Instant::now() + patience).await.unwrap_or_else(|(status, why)| {
-                tracing::error!("{why}");
-                text(status, why)
-            })
+            self.answer(Instant::now() + patience)
+                .await
+                .unwrap_or_else(|(status, why)| {
+                    tracing::error!("{why}");
+                    text(status, why)
+                })
         })
     }
 }
@@ -91,7 +93,10 @@ fn address(field: &str, names: bool) -> Option<String> {
     if ip.is_empty() || !digits(port) || !digits(bus) {
         return None;
     }
-    let announced = rest.split(',').nth(1).filter(|name| names && !name.is_empty());
+    let announced = rest
+        .split(',')
+        .nth(1)
+        .filter(|name| names && !name.is_empty());
     Some(match announced {
         Some(name) => format!("{name}:{port}"),
         None if ip.contains(':') => format!("[{ip}]:{port}"),

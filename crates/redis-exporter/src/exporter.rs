@@ -65,7 +65,8 @@ impl Exporter {
     ) -> Result<Self, String> {
         let pattern = &settings.extra.allowed_targets;
         let patterns = Some(pattern).filter(|p| !p.is_empty());
-        let allowed = AllowList::new(patterns).map_err(|e| format!("scrape-allowed-targets: {e}"))?;
+        let allowed =
+            AllowList::new(patterns).map_err(|e| format!("scrape-allowed-targets: {e}"))?;
         let most = usize::try_from(settings.extra.max_idle_connections).unwrap_or(0);
         let names = Names::new(&settings.options.namespace, crate::collectors::families());
         Ok(Exporter {
@@ -120,7 +121,9 @@ impl Exporter {
             match tokio::time::timeout_at(deadline.into(), self.main.lock()).await {
                 Ok(mut kept) => {
                     let role = lock(&self.last_role).clone();
-                    let role = self.scrape(target, &mut kept, deadline, role, &mut out).await;
+                    let role = self
+                        .scrape(target, &mut kept, deadline, role, &mut out)
+                        .await;
                     *lock(&self.last_role) = role;
                     if !self.keeps_connections() {
                         *kept = Kept::default();
@@ -147,7 +150,9 @@ impl Exporter {
     /// Scrapes the target of a request, with counters of its own.
     async fn target(&self, request: &ScrapeRequest) -> Result<Arena, Refusal> {
         let query = &request.query;
-        let url = self.named(query).inspect_err(|_| self.counters.request_error())?;
+        let url = self
+            .named(query)
+            .inspect_err(|_| self.counters.request_error())?;
         let lists = self.settings().lists_of(query).map_err(|why| {
             self.counters.request_error();
             refusal(StatusCode::BAD_REQUEST, &why)
@@ -155,9 +160,15 @@ impl Exporter {
         let counters = Counters::default();
         counters.scrape();
         let given = ["tls_server_name", "tls-server-name"];
-        let given = given.iter().find_map(|n| query.first(n).filter(|v| !v.is_empty()));
+        let given = given
+            .iter()
+            .find_map(|n| query.first(n).filter(|v| !v.is_empty()));
         let server_name = given.unwrap_or(&self.settings().options.tls_server_name);
-        let key = format!("{} {}\n{server_name}", url.user().unwrap_or("\n"), url.redacted());
+        let key = format!(
+            "{} {}\n{server_name}",
+            url.user().unwrap_or("\n"),
+            url.redacted()
+        );
         let target = Target {
             url: Ok(url),
             trusted: false,
@@ -173,10 +184,16 @@ impl Exporter {
         let mut role = String::new();
         // A second scrape of the same server at the same time has a connection of its own.
         match kept.as_ref().and_then(|kept| kept.try_lock().ok()) {
-            Some(mut kept) => role = self.scrape(target, &mut kept, deadline, role, &mut out).await,
+            Some(mut kept) => {
+                role = self
+                    .scrape(target, &mut kept, deadline, role, &mut out)
+                    .await
+            }
             None => {
                 let mut kept = Kept::default();
-                role = self.scrape(target, &mut kept, deadline, role, &mut out).await;
+                role = self
+                    .scrape(target, &mut kept, deadline, role, &mut out)
+                    .await;
             }
         }
         drop(role);
@@ -190,7 +207,8 @@ impl Exporter {
         let bad = |why: &str| refusal(StatusCode::BAD_REQUEST, why);
         let target = query.first("target").filter(|t| !t.is_empty());
         let target = target.ok_or_else(|| bad("'target' parameter must be specified"))?;
-        let url = Url::parse(target).map_err(|why| bad(&format!("invalid 'target' parameter: {why}")))?;
+        let url =
+            Url::parse(target).map_err(|why| bad(&format!("invalid 'target' parameter: {why}")))?;
         let plain = url.clone().without_userinfo();
         let spelled = plain.redacted();
         let short = spelled.strip_prefix("redis://").unwrap_or(&spelled);
@@ -198,7 +216,9 @@ impl Exporter {
             true => Ok(url),
             false => Err(refusal(
                 StatusCode::FORBIDDEN,
-                &format!("target {spelled} is not among those that --scrape-allowed-targets allows"),
+                &format!(
+                    "target {spelled} is not among those that --scrape-allowed-targets allows"
+                ),
             )),
         }
     }
@@ -213,7 +233,10 @@ impl Exporter {
         out: &mut Samples<'_>,
     ) -> String {
         let began = Instant::now();
-        let name = target.url.as_ref().map_or("<redacted>".to_owned(), Url::redacted);
+        let name = target
+            .url
+            .as_ref()
+            .map_or("<redacted>".to_owned(), Url::redacted);
         let (to, seed) = self.destinations(&target).await;
         let job = Job {
             to,
@@ -327,7 +350,8 @@ impl Exporter {
         };
         let (to, seed) = self.destinations(&target).await;
         to.map_err(Error::Lost)?;
-        let seed = seed.ok_or_else(|| Error::Lost("expected host and port of a cluster node".to_owned()))?;
+        let seed =
+            seed.ok_or_else(|| Error::Lost("expected host and port of a cluster node".to_owned()))?;
         Ok((self.scraper.dialer.connect(&seed, deadline).await?, url))
     }
 }

@@ -84,7 +84,10 @@ mod tests {
         for (list, keys) in [
             ("", vec![]),
             ("a,,b", vec![key("0", "a"), key("0", "b")]),
-            (" db3 = a+b , 3=c%2Cd", vec![key("3", "a b"), key("3", "c,d")]),
+            (
+                " db3 = a+b , 3=c%2Cd",
+                vec![key("3", "a b"), key("3", "c,d")],
+            ),
             ("dbdb07=x%3D%2B", vec![key("07", "x=+")]),
             ("=a,db=b,1=", vec![]),
         ] {

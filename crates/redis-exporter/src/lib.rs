@@ -6,8 +6,11 @@
 //! arguments and the first scrape.
 
 pub mod address;
+pub mod app;
 pub mod client;
 pub mod collectors;
+pub mod discovery;
+pub mod exporter;
 pub mod key_list;
 pub mod options;
 pub mod passwords;

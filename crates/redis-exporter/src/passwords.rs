@@ -43,14 +43,20 @@ impl PasswordFile {
         };
         let passwords = read(path)?;
         if used {
-            *self.passwords.write().unwrap_or_else(PoisonError::into_inner) = passwords;
+            *self
+                .passwords
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = passwords;
         }
         Ok(())
     }
 
     /// The password of an address that is spelled exactly so. An empty one is none.
     pub fn find(&self, key: &str) -> Option<String> {
-        let passwords = self.passwords.read().unwrap_or_else(PoisonError::into_inner);
+        let passwords = self
+            .passwords
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         passwords.get(key).filter(|p| !p.is_empty()).cloned()
     }
 }
@@ -88,7 +94,10 @@ mod tests {
         assert_eq!(file.find("redis://h:2"), None);
         std::fs::write(&path, r#"{"redis://h:1": 123456}"#).unwrap();
         let error = file.reload(true).unwrap_err();
-        assert!(error.contains("line 1") && !error.contains("123456"), "{error}");
+        assert!(
+            error.contains("line 1") && !error.contains("123456"),
+            "{error}"
+        );
         assert_eq!(file.find("redis://h:1").as_deref(), Some("one"));
         std::fs::write(&path, r#"{"redis://h:1": "two"}"#).unwrap();
         file.reload(false).unwrap();

@@ -49,7 +49,9 @@ impl Reach<'_> {
         match &mut self.servers {
             Servers::One(connection) => {
                 let mut together = Pipeline::new();
-                commands.iter().for_each(|(_, command)| together.append(command));
+                commands
+                    .iter()
+                    .for_each(|(_, command)| together.append(command));
                 match connection.ask(&together, self.deadline).await {
                     Ok(replies) => replies.into_iter().map(Ok).collect(),
                     Err(error) => commands.iter().map(|_| Err(error.clone())).collect(),
@@ -86,7 +88,11 @@ impl Reach<'_> {
     }
 
     /// All names that match a pattern, a batch at a time; a name may come twice.
-    pub async fn scan(&mut self, pattern: &[u8], mut take: impl FnMut(&[Value])) -> Result<(), Error> {
+    pub async fn scan(
+        &mut self,
+        pattern: &[u8],
+        mut take: impl FnMut(&[Value]),
+    ) -> Result<(), Error> {
         let batch = self.batch.to_string();
         let command = |cursor: &str| {
             let mut pipeline = Pipeline::new();
@@ -116,7 +122,8 @@ async fn walk(
     loop {
         let replies = connection.ask(&command(&cursor), deadline).await?;
         let reply = replies.first().unwrap_or(&Value::Nil);
-        let unexpected = || Error::Server("expected a cursor and keys, got another reply".to_owned());
+        let unexpected =
+            || Error::Server("expected a cursor and keys, got another reply".to_owned());
         let items = reply::list(reply::ok(reply)?).ok_or_else(unexpected)?;
         let (next, rest) = items.split_first().ok_or_else(unexpected)?;
         take(rest);
@@ -125,7 +132,9 @@ async fn walk(
             return Ok(());
         }
         if Instant::now() >= stop {
-            return Err(Error::Server("the scan of all keys took too long".to_owned()));
+            return Err(Error::Server(
+                "the scan of all keys took too long".to_owned(),
+            ));
         }
     }
 }

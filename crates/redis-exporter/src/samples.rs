@@ -85,7 +85,12 @@ impl<'a> Samples<'a> {
         if self.role.is_none() {
             return self.arena.put(self.names.of(family), values, value);
         }
-        let pairs: Vec<(&str, &str)> = family.labels.iter().copied().zip(values.iter().copied()).collect();
+        let pairs: Vec<(&str, &str)> = family
+            .labels
+            .iter()
+            .copied()
+            .zip(values.iter().copied())
+            .collect();
         self.put_pairs(family, &pairs, value);
     }
 
@@ -127,7 +132,11 @@ impl<'a> Samples<'a> {
     }
 
     /// Puts one histogram or summary of the exporter itself.
-    pub fn put_own_distribution(&mut self, family: &'static Family, distribution: Distribution<'_>) {
+    pub fn put_own_distribution(
+        &mut self,
+        family: &'static Family,
+        distribution: Distribution<'_>,
+    ) {
         self.arena
             .put_distribution(self.names.of(family), &[], distribution);
     }
@@ -191,7 +200,11 @@ mod tests {
             out.put_named("cluster_new", "New.", 1.0);
         };
         for (namespace, role, text) in [
-            ("redis", None, "redis_cluster_new 1\nredis_slowlog_length 3\n"),
+            (
+                "redis",
+                None,
+                "redis_cluster_new 1\nredis_slowlog_length 3\n",
+            ),
             ("", None, "cluster_new 1\nslowlog_length 3\n"),
             (
                 "x",

@@ -70,7 +70,9 @@ impl Kept {
         let now = (text("role"), text("run_id"));
         if let Some(open) = &mut self.open {
             if open.identity.as_ref().is_some_and(|before| *before != now) {
-                open.since = Instant::now().checked_sub(MOST_AGE * 2).unwrap_or(open.since);
+                open.since = Instant::now()
+                    .checked_sub(MOST_AGE * 2)
+                    .unwrap_or(open.since);
             }
             open.identity = Some(now);
         }
@@ -111,7 +113,10 @@ impl First {
         let options = &settings.options;
         // The order is upstream's where it can be seen: INFO is read before LATENCY HISTOGRAM.
         let info = add(&["INFO", "ALL"]);
-        let config = settings.config_command.as_ref().map(|name| add(&[name, "GET", "*"]));
+        let config = settings
+            .config_command
+            .as_ref()
+            .map(|name| add(&[name, "GET", "*"]));
         let latency = (!options.exclude_latency).then(|| {
             let latest = add(&["LATENCY", "LATEST"]);
             add(&["LATENCY", "HISTOGRAM"]);
@@ -199,7 +204,9 @@ impl Scraper {
             out.set_role(server_role);
         }
         let databases = self.put_config(&first, &replies, job.deadline, out).await?;
-        let databases = self.second_round(kept, &first, &replies, &info, databases, job.deadline, out).await;
+        let databases = self
+            .second_round(kept, &first, &replies, &info, databases, job.deadline, out)
+            .await;
         self.put_info(&info, databases, out);
         self.put_replies(&first, &replies, &info, out);
         self.look_up(job, kept, &info, databases, out).await;
@@ -222,7 +229,14 @@ impl Scraper {
             tracing::error!(%error, "could not read a search index");
         }
         let read_only = self.settings.options.script_read_only;
-        scripts::collect(connection, &self.settings.scripts, read_only, job.deadline, out).await
+        scripts::collect(
+            connection,
+            &self.settings.scripts,
+            read_only,
+            job.deadline,
+            out,
+        )
+        .await
     }
 
     /// Connects where nothing was kept, and sends what does not depend on the server. What has not
@@ -246,7 +260,10 @@ impl Scraper {
         loop {
             let mut replies = Vec::new();
             let asked = match &mut kept.open {
-                Some(open) => self.ask_first(open, first, &mut replies, job.deadline, out).await,
+                Some(open) => {
+                    self.ask_first(open, first, &mut replies, job.deadline, out)
+                        .await
+                }
                 None => Err(Error::Lost("the connection is lost".to_owned())),
             };
             match asked {
@@ -281,11 +298,18 @@ impl Scraper {
                 Err(error) => return Err(error),
             }
         }
-        open.connection.ask_into(&first.pipeline, replies, deadline).await
+        open.connection
+            .ask_into(&first.pipeline, replies, deadline)
+            .await
     }
 
     /// Makes sure that there is a connection; whether it was there before.
-    async fn open(&self, kept: &mut Kept, to: &Destination, deadline: Instant) -> Result<bool, Error> {
+    async fn open(
+        &self,
+        kept: &mut Kept,
+        to: &Destination,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
         let usable = |open: &Open| open.to == *to && open.connection.is_usable();
         if kept.open.as_ref().is_some_and(usable) {
             return Ok(true);
@@ -316,7 +340,9 @@ impl Scraper {
         let open = open.ok_or_else(|| Error::Lost("the connection is lost".to_owned()))?;
         let reply = open.connection.command(&["INFO"], deadline).await?;
         let unexpected = || Error::Server("expected text in reply to INFO".to_owned());
-        reply::bytes(&reply).map(<[u8]>::to_vec).ok_or_else(unexpected)
+        reply::bytes(&reply)
+            .map(<[u8]>::to_vec)
+            .ok_or_else(unexpected)
     }
 
     /// Puts the configuration; the number of databases, where it tells that.
@@ -335,7 +361,12 @@ impl Scraper {
         let settings: Vec<(&str, &str)> = pairs
             .filter_map(|(key, value)| Some((key, reply::text(value)?)))
             .collect();
-        config::put(&settings, options.include_config, options.redact_config, out);
+        config::put(
+            &settings,
+            options.include_config,
+            options.redact_config,
+            out,
+        );
         if options.include_rdb_size
             && let Some(path) = config::dump_file(&settings)
         {
@@ -369,7 +400,9 @@ impl Scraper {
             pipeline.command(&["CLUSTER", "INFO"]);
         }
         if has_log {
-            pipeline.append(&commandlog::commands(self.settings.config_command.as_deref()));
+            pipeline.append(&commandlog::commands(
+                self.settings.config_command.as_deref(),
+            ));
         }
         let asked = match &mut kept.open {
             Some(open) if !pipeline.is_empty() => open.connection.ask(&pipeline, deadline).await,
@@ -401,7 +434,11 @@ impl Scraper {
         let options = &self.settings.options;
         info.put(out, options.include_system);
         instance::put(info, out);
-        let zeros = if options.include_empty_databases { databases } else { 0 };
+        let zeros = if options.include_empty_databases {
+            databases
+        } else {
+            0
+        };
         keyspace::put(info, zeros, out);
         let commands = commandstats::parse(info);
         commandstats::put(&commands, out);
@@ -410,7 +447,13 @@ impl Scraper {
         replication::put(info, out);
     }
 
-    fn put_replies(&self, first: &First, replies: &Replies, info: &Info<'_>, out: &mut Samples<'_>) {
+    fn put_replies(
+        &self,
+        first: &First,
+        replies: &Replies,
+        info: &Info<'_>,
+        out: &mut Samples<'_>,
+    ) {
         let options = &self.settings.options;
         if let Some(at) = first.latency {
             if let Some(latest) = self.latency(replies, at, 0) {
@@ -420,7 +463,11 @@ impl Scraper {
                 latency::put_histograms(histogram, &commandstats::parse(info), out);
             }
         }
-        let slow = |at| replies.get(Some(at), "the log of slow commands").unwrap_or(&Value::Nil);
+        let slow = |at| {
+            replies
+                .get(Some(at), "the log of slow commands")
+                .unwrap_or(&Value::Nil)
+        };
         slowlog::put(slow(first.slowlog), slow(first.slowlog + 1), out);
         if let Some(list) = replies.text(first.clients, "the list of clients") {
             clients::put(list, options.export_client_port, instance::now(), out);
@@ -473,11 +520,17 @@ impl Scraper {
         };
         let now = Instant::now();
         // Some time is left for what comes after the scans.
-        let latest = job.deadline.checked_sub(Duration::from_millis(50)).unwrap_or(now);
+        let latest = job
+            .deadline
+            .checked_sub(Duration::from_millis(50))
+            .unwrap_or(now);
         let mut reach = Reach {
             servers,
             deadline: job.deadline,
-            scan_deadline: self.settings.scans.map_or(latest, |limit| latest.min(now + limit)),
+            scan_deadline: self
+                .settings
+                .scans
+                .map_or(latest, |limit| latest.min(now + limit)),
             batch: options.batch_size,
         };
         let is_replica = info.get("role") == Some("slave");
@@ -487,7 +540,14 @@ impl Scraper {
             keys::collect(&mut reach, &lists.single_keys, &lists.keys, wanted, out).await;
             count_keys::collect(&mut reach, &lists.counts, out).await;
             let consumers = !options.streams_exclude_consumers;
-            streams::collect(&mut reach, &lists.single_streams, &lists.streams, consumers, out).await;
+            streams::collect(
+                &mut reach,
+                &lists.single_streams,
+                &lists.streams,
+                consumers,
+                out,
+            )
+            .await;
         }
         let began = Instant::now();
         match &self.settings.key_groups {
@@ -505,9 +565,14 @@ impl Scraper {
     }
 
     /// The cluster that was kept or a new one, with its slots learned anew.
-    async fn cluster<'a>(&self, job: &Job<'_>, kept: &'a mut Kept) -> Result<&'a mut Cluster, Error> {
+    async fn cluster<'a>(
+        &self,
+        job: &Job<'_>,
+        kept: &'a mut Kept,
+    ) -> Result<&'a mut Cluster, Error> {
         let seed = job.seed.clone();
-        let seed = seed.ok_or_else(|| Error::Lost("the address is none of a cluster".to_owned()))?;
+        let seed =
+            seed.ok_or_else(|| Error::Lost("the address is none of a cluster".to_owned()))?;
         let known = kept.cluster.take().filter(|(to, _)| *to == seed);
         let learned = match known {
             Some((_, mut cluster)) => match cluster.learn(&self.dialer, job.deadline).await {

@@ -171,7 +171,13 @@ mod tests {
             (&["script=/nowhere/a.lua"], "/nowhere/a.lua"),
             (&["check-keys=a=b=c"], "check-keys"),
             (&["count-keys=db=x=1"], "count-keys"),
-            (&["include-search-indexes-metrics=true", "check-search-indexes=("], "check-search-indexes"),
+            (
+                &[
+                    "include-search-indexes-metrics=true",
+                    "check-search-indexes=(",
+                ],
+                "check-search-indexes",
+            ),
         ] {
             let error = settings(flags).unwrap_err();
             assert!(error.contains(part), "{error}");
@@ -183,8 +189,14 @@ mod tests {
     fn requests_replace_lists() {
         let settings = settings(&["check-keys=a", "count-keys=b", "connection-timeout=0"]).unwrap();
         assert_eq!(settings.each, None);
-        let lists = settings.lists_of(&Query::parse("check-keys=x%2Cy&count-keys=")).unwrap();
+        let lists = settings
+            .lists_of(&Query::parse("check-keys=x%2Cy&count-keys="))
+            .unwrap();
         assert_eq!((lists.keys.len(), lists.counts.len()), (2, 1));
-        assert!(settings.lists_of(&Query::parse("check-keys=a%3Db%3Dc")).is_err());
+        assert!(
+            settings
+                .lists_of(&Query::parse("check-keys=a%3Db%3Dc"))
+                .is_err()
+        );
     }
 }

@@ -117,7 +117,9 @@ impl Cluster {
                         replies[*at] = Ok(value);
                     }
                 }
-                Err(error) => indices.iter().for_each(|at| replies[*at] = Err(error.clone())),
+                Err(error) => indices
+                    .iter()
+                    .for_each(|at| replies[*at] = Err(error.clone())),
             }
         }
         for (reply, (_, command)) in replies.iter_mut().zip(commands) {
@@ -280,13 +282,21 @@ mod tests {
 
     #[test]
     fn redirections() {
-        let parse = |text: &[u8]| {
-            Redirection::parse(&redis::parse_redis_value(text).unwrap(), "seed")
-        };
+        let parse =
+            |text: &[u8]| Redirection::parse(&redis::parse_redis_value(text).unwrap(), "seed");
         let node = |host: &str| (host.to_owned(), 7000);
-        assert_eq!(parse(b"-MOVED 1 10.0.0.1:7000\r\n"), Some(Redirection::Moved(node("10.0.0.1"))));
-        assert_eq!(parse(b"-MOVED 1 :7000\r\n"), Some(Redirection::Moved(node("seed"))));
-        assert_eq!(parse(b"-ASK 1 ::1:7000\r\n"), Some(Redirection::Ask(node("::1"))));
+        assert_eq!(
+            parse(b"-MOVED 1 10.0.0.1:7000\r\n"),
+            Some(Redirection::Moved(node("10.0.0.1")))
+        );
+        assert_eq!(
+            parse(b"-MOVED 1 :7000\r\n"),
+            Some(Redirection::Moved(node("seed")))
+        );
+        assert_eq!(
+            parse(b"-ASK 1 ::1:7000\r\n"),
+            Some(Redirection::Ask(node("::1")))
+        );
         assert_eq!(parse(b"-TRYAGAIN later\r\n"), Some(Redirection::TryAgain));
         assert_eq!(parse(b"-ERR no\r\n"), None);
         assert_eq!(parse(b"-MOVED 1\r\n"), None);
@@ -298,7 +308,10 @@ mod tests {
         let slots = parse_slots(&redis::parse_redis_value(reply).unwrap(), "seed");
         assert_eq!(
             slots,
-            [(0, 9, ("seed".to_owned(), 1)), (10, 20, ("b".to_owned(), 2))]
+            [
+                (0, 9, ("seed".to_owned(), 1)),
+                (10, 20, ("b".to_owned(), 2))
+            ]
         );
     }
 

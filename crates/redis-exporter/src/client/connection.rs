@@ -193,8 +193,12 @@ impl Connection {
             self.stream.flush().await
         };
         match timeout(self.each, deadline, sending).await {
-            Some(sent) => sent.map_err(|e| Error::Lost(format!("the connection broke: {}", plain(&e)))),
-            None => Err(Error::Lost("the server takes no command: i/o timeout".to_owned())),
+            Some(sent) => {
+                sent.map_err(|e| Error::Lost(format!("the connection broke: {}", plain(&e))))
+            }
+            None => Err(Error::Lost(
+                "the server takes no command: i/o timeout".to_owned(),
+            )),
         }
     }
 
@@ -202,7 +206,9 @@ impl Connection {
         let receiving = redis::parse_redis_value_async(&mut self.decoder, &mut self.stream);
         match timeout(self.each, deadline, receiving).await {
             Some(reply) => reply.map_err(lost),
-            None => Err(Error::Lost("the server does not reply: i/o timeout".to_owned())),
+            None => Err(Error::Lost(
+                "the server does not reply: i/o timeout".to_owned(),
+            )),
         }
     }
 }
@@ -347,7 +353,10 @@ mod tests {
         for _ in 0..TOGETHER + 1 {
             pipeline.command(&["PING"]);
         }
-        let parts: Vec<_> = pipeline.parts().map(|(bytes, n)| (bytes.len(), n)).collect();
+        let parts: Vec<_> = pipeline
+            .parts()
+            .map(|(bytes, n)| (bytes.len(), n))
+            .collect();
         assert_eq!(parts, [(14 * TOGETHER, TOGETHER), (14, 1)]);
     }
 }

@@ -40,7 +40,9 @@ impl Dialer {
     pub async fn connect(&self, to: &Destination, deadline: Instant) -> Result<Connection, Error> {
         let mut connection = match &to.endpoint {
             Endpoint::Unix(path) => {
-                let stream = self.in_time(path, deadline, UnixStream::connect(path)).await?;
+                let stream = self
+                    .in_time(path, deadline, UnixStream::connect(path))
+                    .await?;
                 Connection::new(Box::new(stream), self.each, to.database)
             }
             Endpoint::Tcp { host, port, tls } => {
@@ -91,8 +93,11 @@ impl Dialer {
             "" => host,
             name => name,
         };
-        let verified = ServerName::try_from(verified.to_owned())
-            .map_err(|_| told(format!("{verified:?} is no name that a certificate can have")))?;
+        let verified = ServerName::try_from(verified.to_owned()).map_err(|_| {
+            told(format!(
+                "{verified:?} is no name that a certificate can have"
+            ))
+        })?;
         let connecting = TlsConnector::from(config).connect(verified, stream);
         let limit = self.each.map_or(HANDSHAKE, |each| each.min(HANDSHAKE));
         match timeout(Some(limit), deadline, connecting).await {
@@ -124,7 +129,12 @@ impl Dialer {
         if self.set_client_name {
             pipeline.command(&["CLIENT", "SETNAME", "redis_exporter"]);
         }
-        for (at, reply) in connection.ask(&pipeline, deadline).await?.iter().enumerate() {
+        for (at, reply) in connection
+            .ask(&pipeline, deadline)
+            .await?
+            .iter()
+            .enumerate()
+        {
             match reply::ok(reply) {
                 Err(error) if at < required => return Err(error),
                 Err(error) => tracing::error!(%error, "could not set the name of the connection"),

@@ -95,7 +95,10 @@ mod tests {
 
     #[test]
     fn flat_lists_and_maps() {
-        for bytes in [&b"*4\r\n$1\r\na\r\n:1\r\n+b\r\n$1\r\n2\r\n"[..], b"%2\r\n+a\r\n:1\r\n+b\r\n+2\r\n"] {
+        for bytes in [
+            &b"*4\r\n$1\r\na\r\n:1\r\n+b\r\n$1\r\n2\r\n"[..],
+            b"%2\r\n+a\r\n:1\r\n+b\r\n+2\r\n",
+        ] {
             let reply = parse(bytes);
             let pairs = pairs(&reply);
             assert_eq!(integer(field(&pairs, "a").unwrap()), Some(1));

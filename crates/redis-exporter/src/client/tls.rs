@@ -78,10 +78,16 @@ impl Tls {
             return Ok(self.system.get_or_init(system_authorities).clone());
         }
         let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(certificates("--tls-ca-cert-file", &self.files.authorities)?);
+        store.add_parsable_certificates(certificates(
+            "--tls-ca-cert-file",
+            &self.files.authorities,
+        )?);
         if store.is_empty() {
             let path = &self.files.authorities;
-            tracing::warn!(path, "--tls-ca-cert-file holds no certificate, no server can be verified");
+            tracing::warn!(
+                path,
+                "--tls-ca-cert-file holds no certificate, no server can be verified"
+            );
         }
         Ok(store)
     }

@@ -121,7 +121,10 @@ static NUMBERS: [(&str, bool, Family); 10] = [
 /// Families of this collector.
 pub fn families() -> Vec<&'static Family> {
     let numbers = NUMBERS.iter().map(|n| &n.2);
-    [&INFO, &CREATED, &IDLE].into_iter().chain(numbers).collect()
+    [&INFO, &CREATED, &IDLE]
+        .into_iter()
+        .chain(numbers)
+        .collect()
 }
 
 /// Puts all clients of a list. `now` is in seconds since the epoch.
@@ -242,7 +245,9 @@ mod tests {
     #[test]
     fn unix_sockets_and_old_servers() {
         let text = run("id=1 addr=/run/redis.sock:0 age=1 idle=0\n", true);
-        assert!(text.contains("{db=\"\",flags=\"\",host=\"/run/redis.sock\",id=\"1\",name=\"\",port=\"0\"} 1"));
+        assert!(text.contains(
+            "{db=\"\",flags=\"\",host=\"/run/redis.sock\",id=\"1\",name=\"\",port=\"0\"} 1"
+        ));
     }
 
     #[test]

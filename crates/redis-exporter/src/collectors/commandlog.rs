@@ -115,7 +115,11 @@ pub fn put(replies: &[Value], out: &mut Samples<'_>) {
             out.put(family, &[], length as f64);
         }
     }
-    for (key, value) in replies.get(LENGTHS.len()).map(reply::pairs).unwrap_or_default() {
+    for (key, value) in replies
+        .get(LENGTHS.len())
+        .map(reply::pairs)
+        .unwrap_or_default()
+    {
         let family = SETTINGS.iter().find(|s| s.0 == key);
         let value = reply::text(value).and_then(|text| parse_int(text, 10));
         if let (Some((_, family)), Some(value)) = (family, value) {
@@ -131,7 +135,8 @@ mod tests {
 
     #[test]
     fn lengths_and_settings() {
-        let settings = b"*4\r\n$28\r\ncommandlog-reply-larger-than\r\n$2\r\n-1\r\n$1\r\nx\r\n$1\r\n1\r\n";
+        let settings =
+            b"*4\r\n$28\r\ncommandlog-reply-larger-than\r\n$2\r\n-1\r\n$1\r\nx\r\n$1\r\n1\r\n";
         let settings = redis::parse_redis_value(settings).unwrap();
         let replies = [Value::Int(1), Value::Nil, Value::Int(3), settings];
         let expected = "redis_commandlog_large_reply_length 3\n\

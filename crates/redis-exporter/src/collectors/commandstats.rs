@@ -42,7 +42,9 @@ pub struct Command<'a> {
 
 /// Reads all commands of a report; lines that are not well-formed are left out.
 pub fn parse<'a>(info: &Info<'a>) -> Vec<Command<'a>> {
-    info.section("Commandstats").filter_map(parse_line).collect()
+    info.section("Commandstats")
+        .filter_map(parse_line)
+        .collect()
 }
 
 /// Items count by their place: calls, time, time a call, rejected, failed.

@@ -9,15 +9,27 @@ use std::path::{Path, PathBuf};
 static NUMBERS: [(&str, Family); 4] = [
     (
         "maxmemory",
-        Family::gauge("redis_config_maxmemory", &[], "Limit of memory in bytes, 0 for none."),
+        Family::gauge(
+            "redis_config_maxmemory",
+            &[],
+            "Limit of memory in bytes, 0 for none.",
+        ),
     ),
     (
         "maxclients",
-        Family::gauge("redis_config_maxclients", &[], "Limit of client connections."),
+        Family::gauge(
+            "redis_config_maxclients",
+            &[],
+            "Limit of client connections.",
+        ),
     ),
     (
         "io-threads",
-        Family::gauge("redis_config_io_threads", &[], "Threads that serve clients."),
+        Family::gauge(
+            "redis_config_io_threads",
+            &[],
+            "Threads that serve clients.",
+        ),
     ),
     (
         "repl-backlog-size",
@@ -54,7 +66,13 @@ static RDB_SIZE: Family = Family::gauge(
 pub fn families() -> Vec<&'static Family> {
     let numbers = NUMBERS.iter().map(|n| &n.1);
     numbers
-        .chain([&BUFFER_LIMIT, &BUFFER_OVERCOME, &KEY_VALUE, &VALUE, &RDB_SIZE])
+        .chain([
+            &BUFFER_LIMIT,
+            &BUFFER_OVERCOME,
+            &KEY_VALUE,
+            &VALUE,
+            &RDB_SIZE,
+        ])
         .collect()
 }
 
@@ -112,9 +130,8 @@ pub fn databases(settings: &[(&str, &str)]) -> Result<Option<i64>, String> {
         return Ok(None);
     };
     let number = parse_int(text, 10);
-    let number = number.ok_or_else(|| {
-        format!("setting \"databases\": expected a whole number, got {text:?}")
-    })?;
+    let number = number
+        .ok_or_else(|| format!("setting \"databases\": expected a whole number, got {text:?}"))?;
     Ok(Some(number))
 }
 

@@ -57,7 +57,11 @@ pub fn put(info: &Info<'_>, out: &mut Samples<'_>) {
                 }
             }
             "configured_hz" | "hz" => {
-                let family = if line.field == "hz" { &HZ } else { &CONFIGURED_HZ };
+                let family = if line.field == "hz" {
+                    &HZ
+                } else {
+                    &CONFIGURED_HZ
+                };
                 if let Some(value) = parse_int(line.value, 10) {
                     out.put(family, &[], value as f64);
                 }
@@ -112,7 +116,10 @@ mod tests {
     fn valkey_says_more() {
         let info = Info::parse(b"valkey_version:9.0.0\n# Server\nuptime_in_seconds:1\n");
         let text = exposed(|out| put(&info, out));
-        assert!(text.contains(",valkey_version=\"9.0.0\"} 1\n") && !text.contains("stage"), "{text}");
+        assert!(
+            text.contains(",valkey_version=\"9.0.0\"} 1\n") && !text.contains("stage"),
+            "{text}"
+        );
         assert!(text.contains("redis_start_time_seconds 1."), "{text}");
     }
 }

@@ -87,7 +87,10 @@ impl Counters {
 
     /// Counts the time of a scrape.
     pub fn took(&self, elapsed: Duration) {
-        let mut durations = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut durations = self
+            .durations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         durations.0 += elapsed.as_secs_f64();
         durations.1 += 1;
     }
@@ -97,7 +100,10 @@ impl Counters {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
         out.put_own(&SCRAPES, &[], value(&self.scrapes));
         out.put_own(&REQUEST_ERRORS, &[], value(&self.request_errors));
-        let (sum, count) = *self.durations.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sum, count) = *self
+            .durations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let summary = Distribution {
             sum,
             count: count as f64,

@@ -191,9 +191,7 @@ fn add(batch: &[Value], groups: &mut Groups) {
 fn limit(groups: Groups, most: i64) -> Vec<Group> {
     let group = |(name, (count, bytes))| Group { name, count, bytes };
     let mut groups: Vec<Group> = groups.into_iter().map(group).collect();
-    groups.sort_by(|a, b| {
-        (b.bytes, a.count, &a.name).cmp(&(a.bytes, b.count, &b.name))
-    });
+    groups.sort_by(|a, b| (b.bytes, a.count, &a.name).cmp(&(a.bytes, b.count, &b.name)));
     let most = usize::try_from(most).unwrap_or(0);
     if groups.len() > most {
         let rest = groups.split_off(most);

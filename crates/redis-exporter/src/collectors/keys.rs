@@ -23,7 +23,11 @@ static MEMORY: Family = Family::gauge(
     LABELS,
     "Memory of a key in bytes.",
 );
-static VALUE: Family = Family::gauge("redis_key_value", LABELS, "Value of a key that is a number.");
+static VALUE: Family = Family::gauge(
+    "redis_key_value",
+    LABELS,
+    "Value of a key that is a number.",
+);
 static TEXT: Family = Family::gauge(
     "redis_key_value_as_string",
     &["db", "key", "val"],
@@ -159,7 +163,11 @@ async fn collect_part(
     for key in &found {
         let start = commands.len();
         if let Some(kind) = &key.kind {
-            commands.extend(size_commands(kind, key.name, wanted).into_iter().map(|c| (key.name, c)));
+            commands.extend(
+                size_commands(kind, key.name, wanted)
+                    .into_iter()
+                    .map(|c| (key.name, c)),
+            );
         }
         ranges.push(start..commands.len());
     }
@@ -174,7 +182,11 @@ async fn collect_part(
             out.put(&MEMORY, &labels, memory as f64);
         }
         if let Some(milliseconds) = key.ttl.filter(|ttl| *ttl >= -1) {
-            let seconds = if milliseconds < 0 { -1.0 } else { milliseconds as f64 / 1000.0 };
+            let seconds = if milliseconds < 0 {
+                -1.0
+            } else {
+                milliseconds as f64 / 1000.0
+            };
             out.put(&TTL, &labels, seconds);
         }
         let Some(kind) = &key.kind else {
@@ -195,14 +207,20 @@ async fn collect_part(
             "string" => put_string(reach, labels, replies, wanted, out).await,
             _ => match size(&replies[0]) {
                 Ok(size) => out.put(&SIZE, &labels, size),
-                Err(error) => tracing::error!(key = name, %error, "could not read the size of a key"),
+                Err(error) => {
+                    tracing::error!(key = name, %error, "could not read the size of a key")
+                }
             },
         }
     }
 }
 
 /// TYPE and MEMORY USAGE of all keys.
-async fn look_up<'a>(reach: &mut Reach<'_>, names: &'a [Vec<u8>], wanted: Wanted) -> Vec<Found<'a>> {
+async fn look_up<'a>(
+    reach: &mut Reach<'_>,
+    names: &'a [Vec<u8>],
+    wanted: Wanted,
+) -> Vec<Found<'a>> {
     let each = if wanted.ttl { 3 } else { 2 };
     let mut commands = Vec::with_capacity(names.len() * each);
     for name in names {
@@ -218,31 +236,34 @@ async fn look_up<'a>(reach: &mut Reach<'_>, names: &'a [Vec<u8>], wanted: Wanted
         }
     }
     let replies = reach.ask(&commands).await;
-    let found = names.iter().zip(replies.chunks(each)).map(|(name, replies)| {
-        let kind = match &replies[0] {
-            Ok(reply) if reply::error(reply).is_none() => reply::text(reply).map(str::to_owned),
-            Ok(reply) => {
-                let error = reply::error(reply).unwrap_or_default();
-                let key = String::from_utf8_lossy(name);
-                tracing::debug!(%key, error, "could not read the type of a key");
-                None
+    let found = names
+        .iter()
+        .zip(replies.chunks(each))
+        .map(|(name, replies)| {
+            let kind = match &replies[0] {
+                Ok(reply) if reply::error(reply).is_none() => reply::text(reply).map(str::to_owned),
+                Ok(reply) => {
+                    let error = reply::error(reply).unwrap_or_default();
+                    let key = String::from_utf8_lossy(name);
+                    tracing::debug!(%key, error, "could not read the type of a key");
+                    None
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "could not read the type of a key");
+                    None
+                }
+            };
+            let number = |at: usize| match replies.get(at) {
+                Some(Ok(Value::Int(number))) => Some(*number),
+                _ => None,
+            };
+            Found {
+                name,
+                kind,
+                memory: number(1),
+                ttl: number(2),
             }
-            Err(error) => {
-                tracing::debug!(%error, "could not read the type of a key");
-                None
-            }
-        };
-        let number = |at: usize| match replies.get(at) {
-            Some(Ok(Value::Int(number))) => Some(*number),
-            _ => None,
-        };
-        Found {
-            name,
-            kind,
-            memory: number(1),
-            ttl: number(2),
-        }
-    });
+        });
     found.collect()
 }
 
@@ -275,7 +296,8 @@ fn size_commands(kind: &str, name: &[u8], wanted: Wanted) -> Vec<Pipeline> {
 fn size(reply: &Result<Value, Error>) -> Result<f64, Error> {
     let value = reply.as_ref().map_err(Clone::clone)?;
     let size = reply::integer(reply::ok(value)?);
-    let size = size.ok_or_else(|| Error::Server("expected a number, got another reply".to_owned()))?;
+    let size =
+        size.ok_or_else(|| Error::Server("expected a number, got another reply".to_owned()))?;
     Ok(size as f64)
 }
 
@@ -307,7 +329,9 @@ async fn put_string(
         // GET was refused: the size may still be told.
         (Ok(None), true) => put_length(reach, labels, out).await,
         (Ok(None), false) => {}
-        (Err(error), _) => tracing::error!(key = labels[1], %error, "could not read the size of a key"),
+        (Err(error), _) => {
+            tracing::error!(key = labels[1], %error, "could not read the size of a key")
+        }
     }
     if wanted.values
         && let Some(value) = start
@@ -327,7 +351,9 @@ async fn put_length(reach: &mut Reach<'_>, labels: [&str; 2], out: &mut Samples<
     let replies = reach.ask(&command).await;
     match replies.first().map(size) {
         Some(Ok(length)) => out.put(&SIZE, &labels, length),
-        Some(Err(error)) => tracing::error!(key = labels[1], %error, "could not read the size of a key"),
+        Some(Err(error)) => {
+            tracing::error!(key = labels[1], %error, "could not read the size of a key")
+        }
         None => {}
     }
 }
@@ -360,7 +386,10 @@ mod tests {
     fn groups_keep_the_first() {
         let keys = vec![key("1", "a"), key("0", "b"), key("1", "a"), key("1", "c")];
         let groups = by_database(keys);
-        assert_eq!(groups[0], ("1".to_owned(), vec![b"a".to_vec(), b"c".to_vec()]));
+        assert_eq!(
+            groups[0],
+            ("1".to_owned(), vec![b"a".to_vec(), b"c".to_vec()])
+        );
         assert_eq!(groups[1], ("0".to_owned(), vec![b"b".to_vec()]));
     }
 
@@ -368,7 +397,10 @@ mod tests {
     fn numbers_and_texts() {
         for (value, text) in [
             (&b"1.5"[..], "redis_key_value{db=\"db0\",key=\"k\"} 1.5\n"),
-            (b" 1", "redis_key_value_as_string{db=\"db0\",key=\"k\",val=\" 1\"} 1\n"),
+            (
+                b" 1",
+                "redis_key_value_as_string{db=\"db0\",key=\"k\",val=\" 1\"} 1\n",
+            ),
             (b"", ""),
             (b"\xff", ""),
         ] {

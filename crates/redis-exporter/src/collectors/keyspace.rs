@@ -32,7 +32,13 @@ static WITH_EXPIRING_ITEMS: Family = Family::gauge(
 
 /// Families of this collector.
 pub fn families() -> Vec<&'static Family> {
-    vec![&KEYS, &EXPIRING, &AVERAGE_TTL, &CACHED, &WITH_EXPIRING_ITEMS]
+    vec![
+        &KEYS,
+        &EXPIRING,
+        &AVERAGE_TTL,
+        &CACHED,
+        &WITH_EXPIRING_ITEMS,
+    ]
 }
 
 /// One database.

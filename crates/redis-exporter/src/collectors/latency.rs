@@ -165,12 +165,16 @@ mod tests {
             redis_latency_percentiles_usec{cmd=\"get\",quantile=\"99.9\"} 20\n\
             redis_latency_percentiles_usec_sum{cmd=\"get\"} 30\n\
             redis_latency_percentiles_usec_count{cmd=\"get\"} 2\n";
-        assert_eq!(exposed(|out| put_percentiles(&info, &commands, out)), expected);
+        assert_eq!(
+            exposed(|out| put_percentiles(&info, &commands, out)),
+            expected
+        );
     }
 
     #[test]
     fn spikes() {
-        let reply = value(b"*2\r\n*4\r\n$4\r\nfork\r\n:1700000000\r\n:12\r\n:90\r\n*1\r\n$1\r\nx\r\n");
+        let reply =
+            value(b"*2\r\n*4\r\n$4\r\nfork\r\n:1700000000\r\n:12\r\n:90\r\n*1\r\n$1\r\nx\r\n");
         let expected = "redis_latency_spike_duration_seconds{event_name=\"fork\"} 0.012\n\
             redis_latency_spike_last{event_name=\"fork\"} 1.7e+09\n";
         assert_eq!(exposed(|out| put_spikes(&reply, out)), expected);
@@ -189,7 +193,10 @@ mod tests {
             redis_commands_latencies_usec_bucket{cmd=\"config\",le=\"+Inf\"} 3\n\
             redis_commands_latencies_usec_sum{cmd=\"config\"} 5\n\
             redis_commands_latencies_usec_count{cmd=\"config\"} 3\n";
-        assert_eq!(exposed(|out| put_histograms(&reply, &commands, out)), expected);
+        assert_eq!(
+            exposed(|out| put_histograms(&reply, &commands, out)),
+            expected
+        );
     }
 
     proptest! {

@@ -38,7 +38,10 @@ fn put_module(value: &str, out: &mut Samples<'_>) {
     let [name, version, api, filters, used_by, using, _] = items[..] else {
         return;
     };
-    let text = |item: &'_ str| item.split_once('=').map_or(String::new(), |i| i.1.to_owned());
+    let text = |item: &'_ str| {
+        item.split_once('=')
+            .map_or(String::new(), |i| i.1.to_owned())
+    };
     let labels = [api, filters, name, used_by, using, version].map(text);
     out.put(&MODULE, &labels.each_ref().map(String::as_str), 1.0);
 }

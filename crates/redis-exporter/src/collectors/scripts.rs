@@ -38,7 +38,8 @@ pub fn read(list: &str) -> Result<Vec<Script>, String> {
         if scripts.iter().any(|s| s.path == path) {
             continue;
         }
-        let text = std::fs::read(path).map_err(|e| format!("could not read script {path:?}: {e}"))?;
+        let text =
+            std::fs::read(path).map_err(|e| format!("could not read script {path:?}: {e}"))?;
         scripts.push(Script {
             path: path.to_owned(),
             text,
@@ -128,14 +129,23 @@ mod tests {
             text,
             "redis_script_result{filename=\"a.lua\"} 1\nredis_script_values{filename=\"a.lua\",key=\"a\"} 2.5\n"
         );
-        assert_eq!(run(b"*0\r\n").0, "redis_script_result{filename=\"a.lua\"} 2\n");
+        assert_eq!(
+            run(b"*0\r\n").0,
+            "redis_script_result{filename=\"a.lua\"} 2\n"
+        );
     }
 
     #[test]
     fn failures_keep_what_came_before() {
         let (text, ok) = run(b"*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\nx\r\n");
         assert!(!ok && text.contains("key=\"a\"} 1\n"), "{text}");
-        for bytes in [&b"*1\r\n$1\r\na\r\n"[..], b"$-1\r\n", b":1\r\n", b"-ERR no\r\n", b"*2\r\n$1\r\na\r\n:1\r\n"] {
+        for bytes in [
+            &b"*1\r\n$1\r\na\r\n"[..],
+            b"$-1\r\n",
+            b":1\r\n",
+            b"-ERR no\r\n",
+            b"*2\r\n$1\r\na\r\n:1\r\n",
+        ] {
             assert_eq!(run(bytes), (String::new(), false));
         }
     }
@@ -148,6 +158,10 @@ mod tests {
         let path = path.to_str().unwrap();
         assert_eq!(read(&format!("{path},{path}")).unwrap().len(), 1);
         assert_eq!(read("").unwrap().len(), 0);
-        assert!(read(&format!("{path}, {path}")).unwrap_err().contains("script \" "));
+        assert!(
+            read(&format!("{path}, {path}"))
+                .unwrap_err()
+                .contains("script \" ")
+        );
     }
 }

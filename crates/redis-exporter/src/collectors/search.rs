@@ -19,30 +19,222 @@ enum Read {
 }
 
 static FIELDS: [(&str, Read, Family); 24] = [
-    ("num_docs", Read::Integer, Family::gauge("redis_search_index_num_docs", LABELS, "Documents in an index.")),
-    ("max_doc_id", Read::Integer, Family::gauge("redis_search_index_max_doc_id", LABELS, "Largest number of a document in an index.")),
-    ("num_terms", Read::Integer, Family::gauge("redis_search_index_num_terms", LABELS, "Distinct terms in an index.")),
-    ("num_records", Read::Integer, Family::gauge("redis_search_index_num_records", LABELS, "Records in an index.")),
-    ("inverted_sz_mb", Read::Mebibytes, Family::gauge("redis_search_index_inverted_size_bytes", LABELS, "Memory of the inverted index in bytes.")),
-    ("total_inverted_index_blocks", Read::Integer, Family::gauge("redis_search_index_total_inverted_index_blocks", LABELS, "Blocks of the inverted index.")),
-    ("vector_index_sz_mb", Read::Mebibytes, Family::gauge("redis_search_index_vector_index_size_bytes", LABELS, "Memory of vector indexes in bytes.")),
-    ("offset_vectors_sz_mb", Read::Mebibytes, Family::gauge("redis_search_index_offset_vectors_size_bytes", LABELS, "Memory of the offsets of terms in bytes.")),
-    ("doc_table_size_mb", Read::Mebibytes, Family::gauge("redis_search_index_doc_table_size_bytes", LABELS, "Memory of the table of documents in bytes.")),
-    ("sortable_values_size_mb", Read::Mebibytes, Family::gauge("redis_search_index_sortable_values_size_bytes", LABELS, "Memory of sortable values in bytes.")),
-    ("key_table_size_mb", Read::Mebibytes, Family::gauge("redis_search_index_key_table_size_bytes", LABELS, "Memory of the table of keys in bytes.")),
-    ("tag_overhead_sz_mb", Read::Mebibytes, Family::gauge("redis_search_index_tag_overhead_size_bytes", LABELS, "Memory of tag indexes beside their records in bytes.")),
-    ("text_overhead_sz_mb", Read::Mebibytes, Family::gauge("redis_search_index_text_overhead_size_bytes", LABELS, "Memory of text indexes beside their records in bytes.")),
-    ("total_index_memory_sz_mb", Read::Mebibytes, Family::gauge("redis_search_index_total_index_memory_size_bytes", LABELS, "Memory of an index in bytes.")),
-    ("geoshapes_sz_mb", Read::Mebibytes, Family::gauge("redis_search_index_geoshapes_size_bytes", LABELS, "Memory of shapes in bytes.")),
-    ("records_per_doc_avg", Read::Float, Family::gauge("redis_search_index_avg_per_doc_records", LABELS, "Records a document on average.")),
-    ("bytes_per_record_avg", Read::Float, Family::gauge("redis_search_index_avg_per_record_bytes", LABELS, "Bytes a record on average.")),
-    ("offsets_per_term_avg", Read::Float, Family::gauge("redis_search_index_avg_per_term_offsets", LABELS, "Offsets a term on average.")),
-    ("offset_bits_per_record_avg", Read::Float, Family::gauge("redis_search_index_avg_per_record_offset_bits", LABELS, "Bits of offsets a record on average.")),
-    ("indexing", Read::Integer, Family::gauge("redis_search_index_indexing", LABELS, "Whether documents are being indexed.")),
-    ("percent_indexed", Read::Float, Family::gauge("redis_search_index_percent_indexed", LABELS, "Share of documents that are indexed, from 0 to 1.")),
-    ("hash_indexing_failures", Read::Integer, Family::gauge("redis_search_index_hash_indexing_failures", LABELS, "Documents that could not be indexed.")),
-    ("number_of_uses", Read::Integer, Family::counter("redis_search_index_number_of_uses_total", LABELS, "Uses of an index.")),
-    ("cleaning", Read::Integer, Family::gauge("redis_search_index_cleaning", LABELS, "Whether the index is being cleaned of deleted documents.")),
+    (
+        "num_docs",
+        Read::Integer,
+        Family::gauge(
+            "redis_search_index_num_docs",
+            LABELS,
+            "Documents in an index.",
+        ),
+    ),
+    (
+        "max_doc_id",
+        Read::Integer,
+        Family::gauge(
+            "redis_search_index_max_doc_id",
+            LABELS,
+            "Largest number of a document in an index.",
+        ),
+    ),
+    (
+        "num_terms",
+        Read::Integer,
+        Family::gauge(
+            "redis_search_index_num_terms",
+            LABELS,
+            "Distinct terms in an index.",
+        ),
+    ),
+    (
+        "num_records",
+        Read::Integer,
+        Family::gauge(
+            "redis_search_index_num_records",
+            LABELS,
+            "Records in an index.",
+        ),
+    ),
+    (
+        "inverted_sz_mb",
+        Read::Mebibytes,
+        Family::gauge(
+            "redis_search_index_inverted_size_bytes",
+            LABELS,
+            "Memory of the inverted index in bytes.",
+        ),
+    ),
+    (
+        "total_inverted_index_blocks",
+        Read::Integer,
+        Family::gauge(
+            "redis_search_index_total_inverted_index_blocks",
+            LABELS,
+            "Blocks of the inverted index.",
+        ),
+    ),
+    (
+        "vector_index_sz_mb",
+        Read::Mebibytes,
+        Family::gauge(
+            "redis_search_index_vector_index_size_bytes",
+            LABELS,
+            "Memory of vector indexes in bytes.",
+        ),
+    ),
+    (
+        "offset_vectors_sz_mb",
+        Read::Mebibytes,
+        Family::gauge(
+            "redis_search_index_offset_vectors_size_bytes",
+            LABELS,
+            "Memory of the offsets of terms in bytes.",
+        ),
+    ),
+    (
+        "doc_table_size_mb",
+        Read::Mebibytes,
+        Family::gauge(
+            "redis_search_index_doc_table_size_bytes",
+            LABELS,
+            "Memory of the table of documents in bytes.",
+        ),
+    ),
+    (
+        "sortable_values_size_mb",
+        Read::Mebibytes,
+        Family::gauge(
+            "redis_search_index_sortable_values_size_bytes",
+            LABELS,
+            "Memory of sortable values in bytes.",
+        ),
+    ),
+    (
+        "key_table_size_mb",
+        Read::Mebibytes,
+        Family::gauge(
+            "redis_search_index_key_table_size_bytes",
+            LABELS,
+            "Memory of the table of keys in bytes.",
+        ),
+    ),
+    (
+        "tag_overhead_sz_mb",
+        Read::Mebibytes,
+        Family::gauge(
+            "redis_search_index_tag_overhead_size_bytes",
+            LABELS,
+            "Memory of tag indexes beside their records in bytes.",
+        ),
+    ),
+    (
+        "text_overhead_sz_mb",
+        Read::Mebibytes,
+        Family::gauge(
+            "redis_search_index_text_overhead_size_bytes",
+            LABELS,
+            "Memory of text indexes beside their records in bytes.",
+        ),
+    ),
+    (
+        "total_index_memory_sz_mb",
+        Read::Mebibytes,
+        Family::gauge(
+            "redis_search_index_total_index_memory_size_bytes",
+            LABELS,
+            "Memory of an index in bytes.",
+        ),
+    ),
+    (
+        "geoshapes_sz_mb",
+        Read::Mebibytes,
+        Family::gauge(
+            "redis_search_index_geoshapes_size_bytes",
+            LABELS,
+            "Memory of shapes in bytes.",
+        ),
+    ),
+    (
+        "records_per_doc_avg",
+        Read::Float,
+        Family::gauge(
+            "redis_search_index_avg_per_doc_records",
+            LABELS,
+            "Records a document on average.",
+        ),
+    ),
+    (
+        "bytes_per_record_avg",
+        Read::Float,
+        Family::gauge(
+            "redis_search_index_avg_per_record_bytes",
+            LABELS,
+            "Bytes a record on average.",
+        ),
+    ),
+    (
+        "offsets_per_term_avg",
+        Read::Float,
+        Family::gauge(
+            "redis_search_index_avg_per_term_offsets",
+            LABELS,
+            "Offsets a term on average.",
+        ),
+    ),
+    (
+        "offset_bits_per_record_avg",
+        Read::Float,
+        Family::gauge(
+            "redis_search_index_avg_per_record_offset_bits",
+            LABELS,
+            "Bits of offsets a record on average.",
+        ),
+    ),
+    (
+        "indexing",
+        Read::Integer,
+        Family::gauge(
+            "redis_search_index_indexing",
+            LABELS,
+            "Whether documents are being indexed.",
+        ),
+    ),
+    (
+        "percent_indexed",
+        Read::Float,
+        Family::gauge(
+            "redis_search_index_percent_indexed",
+            LABELS,
+            "Share of documents that are indexed, from 0 to 1.",
+        ),
+    ),
+    (
+        "hash_indexing_failures",
+        Read::Integer,
+        Family::gauge(
+            "redis_search_index_hash_indexing_failures",
+            LABELS,
+            "Documents that could not be indexed.",
+        ),
+    ),
+    (
+        "number_of_uses",
+        Read::Integer,
+        Family::counter(
+            "redis_search_index_number_of_uses_total",
+            LABELS,
+            "Uses of an index.",
+        ),
+    ),
+    (
+        "cleaning",
+        Read::Integer,
+        Family::gauge(
+            "redis_search_index_cleaning",
+            LABELS,
+            "Whether the index is being cleaned of deleted documents.",
+        ),
+    ),
 ];
 
 /// Families of this collector.
@@ -61,7 +253,10 @@ pub async fn collect(
 ) -> Result<(), Error> {
     let indexes = reply::list(reply::ok(list)?).unwrap_or_default().iter();
     let mut pipeline = Pipeline::new();
-    for name in indexes.filter_map(reply::text).filter(|n| names.is_match(n)) {
+    for name in indexes
+        .filter_map(reply::text)
+        .filter(|n| names.is_match(n))
+    {
         pipeline.command(&["FT.INFO", name]);
     }
     for reply in &connection.ask(&pipeline, deadline).await? {
@@ -73,7 +268,9 @@ pub async fn collect(
 /// Puts one index; nothing where a field is not what it should be.
 fn put(index: &Value, out: &mut Samples<'_>) {
     let fields = reply::pairs(index);
-    let name = reply::field(&fields, "index_name").and_then(reply::text).unwrap_or("");
+    let name = reply::field(&fields, "index_name")
+        .and_then(reply::text)
+        .unwrap_or("");
     let numbers: Option<Vec<f64>> = FIELDS
         .iter()
         .map(|(field, read, _)| read_field(reply::field(&fields, field), *read))
@@ -116,7 +313,12 @@ mod tests {
 
     #[test]
     fn missing_fields_are_zero() {
-        let reply = index(&[("index_name", "i"), ("num_docs", "7"), ("inverted_sz_mb", "0.5"), ("records_per_doc_avg", "nan")]);
+        let reply = index(&[
+            ("index_name", "i"),
+            ("num_docs", "7"),
+            ("inverted_sz_mb", "0.5"),
+            ("records_per_doc_avg", "nan"),
+        ]);
         let text = exposed(|out| put(&reply, out));
         assert_eq!(text.lines().count(), FIELDS.len());
         for line in [

@@ -13,7 +13,11 @@ const MASTER: &[&str] = &["master_address", "master_name"];
 static FIELDS: [(&str, Family); 5] = [
     (
         "sentinel_masters",
-        Family::gauge("redis_sentinel_masters", &[], "Masters that this Sentinel watches."),
+        Family::gauge(
+            "redis_sentinel_masters",
+            &[],
+            "Masters that this Sentinel watches.",
+        ),
     ),
     (
         "sentinel_tilt",
@@ -138,7 +142,15 @@ static OK_SLAVES: Family = Family::gauge(
 );
 static PEER: Family = Family::gauge(
     "redis_sentinel_peer_info",
-    &["flags", "ip", "master_address", "master_name", "name", "port", "runid"],
+    &[
+        "flags",
+        "ip",
+        "master_address",
+        "master_name",
+        "name",
+        "port",
+        "runid",
+    ],
     "Constant 1 for each other Sentinel of a master.",
 );
 static KEY_VALUE: Family = Family::gauge(
@@ -197,7 +209,9 @@ pub fn put_info(info: &Info<'_>, out: &mut Samples<'_>) {
 
 /// `master0:name=…,status=…,address=…,slaves=…,sentinels=…`
 fn put_master_line(field: &str, text: &str, out: &mut Samples<'_>) {
-    let numbered = field.trim_start_matches("master").starts_with(|c: char| c.is_ascii_digit());
+    let numbered = field
+        .trim_start_matches("master")
+        .starts_with(|c: char| c.is_ascii_digit());
     if !numbered {
         return;
     }
@@ -311,7 +325,9 @@ fn put_master(master: &Master, replies: &[Value], peers: bool, out: &mut Samples
         let well = sentinels.iter().filter(|s| is_well(s)).count();
         out.put(&OK_SENTINELS, &labels, 1.0 + well as f64);
         if peers {
-            sentinels.iter().for_each(|peer| put_peer(master, peer, out));
+            sentinels
+                .iter()
+                .for_each(|peer| put_peer(master, peer, out));
         }
     }
     if let Some(slaves) = reply::list(slaves) {
@@ -329,7 +345,11 @@ fn is_well(instance: &Value) -> bool {
 
 fn put_peer(master: &Master, peer: &Value, out: &mut Samples<'_>) {
     let fields = reply::pairs(peer);
-    let text = |name| reply::field(&fields, name).and_then(reply::text).unwrap_or("");
+    let text = |name| {
+        reply::field(&fields, name)
+            .and_then(reply::text)
+            .unwrap_or("")
+    };
     let labels = [
         text("flags"),
         text("ip"),
@@ -367,7 +387,13 @@ mod tests {
 
     #[test]
     fn a_master_and_its_peers() {
-        let fields = [("name", "m"), ("ip", "10.0.0.1"), ("port", "6379"), ("quorum", "2"), ("last-ok-ping-reply", "500")];
+        let fields = [
+            ("name", "m"),
+            ("ip", "10.0.0.1"),
+            ("port", "6379"),
+            ("quorum", "2"),
+            ("last-ok-ping-reply", "500"),
+        ];
         let master = parse_master(&list(&fields)).unwrap();
         let peers = Value::Array(vec![
             list(&[("name", "a"), ("flags", "sentinel")]),
@@ -392,7 +418,10 @@ mod tests {
     fn passwords_stay() {
         let config = list(&[("sentinel-pass", "hunter2"), ("announce-port", "0")]);
         let text = exposed(|out| put_config(&config, true, out));
-        assert!(!text.contains("hunter2") && text.contains("redis_sentinel_config_value{key=\"announce-port\"} 0"));
+        assert!(
+            !text.contains("hunter2")
+                && text.contains("redis_sentinel_config_value{key=\"announce-port\"} 0")
+        );
         assert!(exposed(|out| put_config(&config, false, out)).contains("hunter2"));
     }
 }

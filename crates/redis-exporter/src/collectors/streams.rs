@@ -105,7 +105,11 @@ static GROUP_FIELDS: [(&str, Read, Family); 5] = [
     (
         "consumers",
         Read::Number,
-        Family::gauge("redis_stream_group_consumers", GROUP, "Consumers of a group."),
+        Family::gauge(
+            "redis_stream_group_consumers",
+            GROUP,
+            "Consumers of a group.",
+        ),
     ),
     (
         "pending",
@@ -251,7 +255,10 @@ async fn read_consumers(reach: &mut Reach<'_>, streams: &mut Vec<Stream>) {
         let mut kept = true;
         for group in &mut stream.groups {
             let reply = replies.next();
-            match reply.ok_or_else(|| Error::Lost("no reply".to_owned())).flatten() {
+            match reply
+                .ok_or_else(|| Error::Lost("no reply".to_owned()))
+                .flatten()
+            {
                 Ok(reply) => match reply::ok(&reply) {
                     Ok(reply) => group.consumers = parse_consumers(reply),
                     Err(error) => {
@@ -280,7 +287,8 @@ fn parse_stream(
     };
     let (stream, groups) = (reply(stream)?, reply(groups)?);
     let fields = reply::pairs(&stream);
-    let read = |(field, read, _): &(&str, Read, Family)| read_field(reply::field(&fields, field), *read);
+    let read =
+        |(field, read, _): &(&str, Read, Family)| read_field(reply::field(&fields, field), *read);
     let groups = reply::list(&groups).unwrap_or_default();
     Ok(Stream {
         name: name.to_vec(),
@@ -291,7 +299,8 @@ fn parse_stream(
 
 fn parse_group(group: &Value) -> Option<Group> {
     let fields = reply::pairs(group);
-    let read = |(field, read, _): &(&str, Read, Family)| read_field(reply::field(&fields, field), *read);
+    let read =
+        |(field, read, _): &(&str, Read, Family)| read_field(reply::field(&fields, field), *read);
     Some(Group {
         name: reply::bytes(reply::field(&fields, "name")?)?.to_vec(),
         numbers: GROUP_FIELDS.iter().map(read).collect(),
