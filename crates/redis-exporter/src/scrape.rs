@@ -97,7 +97,6 @@ struct First {
     latency: Option<usize>,
     slowlog: usize,
     commandlog: Option<usize>,
-    clients: Option<usize>,
     tile38: Option<usize>,
     modules: Option<usize>,
     search: Option<usize>,
@@ -131,7 +130,6 @@ impl First {
             latency,
             slowlog,
             commandlog: optional(!options.is_tile38, &["COMMAND", "INFO", "COMMANDLOG"]),
-            clients: optional(options.export_client_list, &["CLIENT", "LIST"]),
             tile38: optional(options.is_tile38, &["SERVER", "EXT"]),
             modules: optional(options.include_modules, &["INFO", "MODULES"]),
             search: optional(settings.search_indexes.is_some(), &["FT._LIST"]),
@@ -209,6 +207,7 @@ impl Scraper {
             .await;
         self.put_info(&info, databases, out);
         self.put_replies(&first, &replies, &info, out);
+        self.list_clients(kept, job.deadline, out).await;
         self.look_up(job, kept, &info, databases, out).await;
         let Some(open) = &mut kept.open else {
             return Ok(());
@@ -430,6 +429,21 @@ impl Scraper {
         }
     }
 
+    /// Asked for alone: beside other commands the buffers of this very connection would stand out.
+    async fn list_clients(&self, kept: &mut Kept, deadline: Instant, out: &mut Samples<'_>) {
+        let options = &self.settings.options;
+        let Some(open) = kept.open.as_mut().filter(|_| options.export_client_list) else {
+            return;
+        };
+        match open.connection.command(&["CLIENT", "LIST"], deadline).await {
+            Ok(reply) => {
+                let list = reply::text(&reply).unwrap_or("");
+                clients::put(list, options.export_client_port, instance::now(), out);
+            }
+            Err(error) => tracing::error!(%error, "could not read the list of clients"),
+        }
+    }
+
     fn put_info(&self, info: &Info<'_>, databases: i64, out: &mut Samples<'_>) {
         let options = &self.settings.options;
         info.put(out, options.include_system);
@@ -454,7 +468,6 @@ impl Scraper {
         info: &Info<'_>,
         out: &mut Samples<'_>,
     ) {
-        let options = &self.settings.options;
         if let Some(at) = first.latency {
             if let Some(latest) = self.latency(replies, at, 0) {
                 latency::put_spikes(latest, out);
@@ -469,9 +482,6 @@ impl Scraper {
                 .unwrap_or(&Value::Nil)
         };
         slowlog::put(slow(first.slowlog), slow(first.slowlog + 1), out);
-        if let Some(list) = replies.text(first.clients, "the list of clients") {
-            clients::put(list, options.export_client_port, instance::now(), out);
-        }
         if let Some(server) = replies.get(first.tile38, "SERVER EXT") {
             tile38::put(server, out);
         }

@@ -64,11 +64,8 @@ pub async fn collect(
         let result = replies.and_then(|replies| put(&script.path, &replies[0], out));
         if let Err(error) = result {
             out.put(&RESULT, &[&script.path], 0.0);
-            let why = format!("script {:?}: {error}", script.path);
-            return Err(match error {
-                Error::Lost(_) => Error::Lost(why),
-                Error::Server(_) => Error::Server(why),
-            });
+            tracing::error!(script = script.path, %error, "a script failed");
+            return Err(error);
         }
     }
     Ok(())
