@@ -167,7 +167,7 @@ mod tests {
         /// Flags to parse.
         pub struct Flags {
             /// Address.
-            "web.listen-address" address: String = [":9121"];
+            "web.listen-address" [env("ADDRESS")] address: String = [":9121"];
             /// Number.
             "count" [env("COUNT")] count: i64 = ["1"];
             /// Switch.
@@ -219,6 +219,10 @@ mod tests {
         assert_eq!(run(&[], Some("7")).unwrap().count, 7);
         assert_eq!(run(&[], Some("x")).unwrap().count, 1);
         assert_eq!(run(&["-count=2"], Some("7")).unwrap().count, 2);
+        // Declared variables are defaults: a text may be empty, a number is plain.
+        let env = |name: &str| (name == "ADDRESS").then(String::new);
+        let matches = parse(&app(), &[], env).unwrap();
+        assert_eq!(Flags::read(&matches).unwrap().address, "");
         for bad in ["", "0x10", "1_0"] {
             assert_eq!(run(&[], Some(bad)).unwrap().count, 1, "{bad}");
         }

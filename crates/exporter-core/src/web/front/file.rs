@@ -366,6 +366,26 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_flags() {
+        let mut parts = Parts {
+            users: vec![("u".to_owned(), "$2b$04$x".to_owned())],
+            ..Parts::default()
+        };
+        let (sources, settings) = of_parts(&parts);
+        assert!(sources.are_current());
+        let settings = settings.unwrap();
+        assert!(settings.tls.is_none() && settings.users.contains_key("u"));
+        parts.tls.cert_file = Some(PathBuf::from("/nowhere/cert.pem"));
+        parts.tls.key_file = Some(PathBuf::from("/nowhere/key.pem"));
+        let (_, settings) = of_parts(&parts);
+        let told = match settings {
+            Ok(settings) => settings.fault().unwrap_or_default().to_owned(),
+            Err(error) => error,
+        };
+        assert!(told.contains("/nowhere/cert.pem"), "{told}");
+    }
+
+    #[test]
     fn mistakes_are_told() {
         for (text, part) in [
             ("tls_server_cfg: {}\n", ":1:"),

@@ -61,7 +61,7 @@ enum Origin {
     /// The web configuration file.
     File(PathBuf),
     /// Flags; the files that they name are read again as those of the configuration file are.
-    Parts(Parts),
+    Parts(Box<Parts>),
 }
 
 impl Origin {
@@ -130,7 +130,7 @@ impl Front {
     /// What is wrong with a word or a file.
     pub fn from_parts(parts: Parts) -> Result<Self, String> {
         let realm = parts.realm;
-        let mut front = Self::new(Origin::Parts(parts))?;
+        let mut front = Self::new(Origin::Parts(Box::new(parts)))?;
         front.realm = realm;
         Ok(front)
     }
