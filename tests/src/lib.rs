@@ -4,6 +4,7 @@ pub mod client;
 pub mod daemon;
 pub mod hung_mount;
 pub mod pki;
+pub mod redis;
 
 pub use client::{Client, Reply};
 pub use daemon::{Daemon, run};

@@ -331,13 +331,19 @@ impl Scraper {
         replies: &Replies,
         deadline: Instant,
     ) -> Result<Vec<u8>, Error> {
-        let all = replies.0.get(first.info).and_then(reply::bytes);
-        if let Some(text) = all.filter(|text| !text.is_empty()) {
+        let all = replies.0.get(first.info);
+        let text = all.and_then(reply::bytes);
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
             return Ok(text.to_vec());
         }
         let open = kept.open.as_mut();
         let open = open.ok_or_else(|| Error::Lost("the connection is lost".to_owned()))?;
-        let reply = open.connection.command(&["INFO"], deadline).await?;
+        let reply = open.connection.command(&["INFO"], deadline).await;
+        let reply = reply.map_err(|error| match (all.and_then(reply::error), error) {
+            // The connection broke behind a refusal, which tells more.
+            (Some(refusal), Error::Lost(_)) => Error::Server(refusal),
+            (_, error) => error,
+        })?;
         let unexpected = || Error::Server("expected text in reply to INFO".to_owned());
         reply::bytes(&reply)
             .map(<[u8]>::to_vec)
