@@ -266,7 +266,9 @@ impl Scraper {
                 None => Err(Error::Lost("the connection is lost".to_owned())),
             };
             match asked {
-                Err(_) if was_kept && replies.is_empty() && Instant::now() < job.deadline => {
+                Err(Error::Lost(_))
+                    if was_kept && replies.is_empty() && Instant::now() < job.deadline =>
+                {
                     tracing::debug!("the connection that was kept is lost, connecting again");
                     kept.open = None;
                     was_kept = self.open(kept, to, job.deadline).await?;
@@ -341,7 +343,7 @@ impl Scraper {
         let reply = open.connection.command(&["INFO"], deadline).await;
         let reply = reply.map_err(|error| match (all.and_then(reply::error), error) {
             // The connection broke behind a refusal, which tells more.
-            (Some(refusal), Error::Lost(_)) => Error::Server(refusal),
+            (Some(refusal), Error::Lost(_) | Error::Silent(_)) => Error::Server(refusal),
             (_, error) => error,
         })?;
         let unexpected = || Error::Server("expected text in reply to INFO".to_owned());

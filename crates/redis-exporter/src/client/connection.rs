@@ -196,7 +196,7 @@ impl Connection {
             Some(sent) => {
                 sent.map_err(|e| Error::Lost(format!("the connection broke: {}", plain(&e))))
             }
-            None => Err(Error::Lost(
+            None => Err(Error::Silent(
                 "the server takes no command: i/o timeout".to_owned(),
             )),
         }
@@ -206,7 +206,7 @@ impl Connection {
         let receiving = redis::parse_redis_value_async(&mut self.decoder, &mut self.stream);
         match timeout(self.each, deadline, receiving).await {
             Some(reply) => reply.map_err(lost),
-            None => Err(Error::Lost(
+            None => Err(Error::Silent(
                 "the server does not reply: i/o timeout".to_owned(),
             )),
         }

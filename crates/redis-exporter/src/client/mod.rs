@@ -23,13 +23,15 @@ use std::fmt;
 pub enum Error {
     /// No connection, or none that is of use any more.
     Lost(String),
+    /// Nothing came in time; the connection is of no use any more.
+    Silent(String),
     /// The server's own words.
     Server(String),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Error::Lost(why) | Error::Server(why)) = self;
+        let (Error::Lost(why) | Error::Silent(why) | Error::Server(why)) = self;
         f.write_str(why)
     }
 }
