@@ -5,6 +5,7 @@ pub mod daemon;
 pub mod hung_mount;
 pub mod mariadb;
 pub mod pki;
+pub mod redis;
 
 pub use client::{Client, Reply};
 pub use daemon::{Daemon, run};

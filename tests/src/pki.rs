@@ -1,7 +1,7 @@
 //! Certificates made for one test.
 
 use crate::client::Client;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io;
 use std::net::TcpStream;
@@ -27,6 +27,9 @@ impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // A name of its own: OpenSSL takes a leaf of its issuer's name for self-signed.
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, "authority of tests");
         let key = KeyPair::generate().unwrap();
         Authority {
             issuer: CertifiedIssuer::self_signed(params, key).unwrap(),

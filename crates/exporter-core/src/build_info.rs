@@ -14,9 +14,12 @@ pub struct BuildInfo {
 }
 
 const BRANCH: &str = or_unknown(option_env!("EXPORTERS_BRANCH"));
-const REVISION: &str = or_unknown(option_env!("EXPORTERS_REVISION"));
-const BUILD_DATE: &str = or_unknown(option_env!("EXPORTERS_BUILD_DATE"));
-const RUSTC: &str = env!("EXPORTERS_RUSTC");
+/// The commit that was built, or `unknown`.
+pub const REVISION: &str = or_unknown(option_env!("EXPORTERS_REVISION"));
+/// When it was built, or `unknown`.
+pub const BUILD_DATE: &str = or_unknown(option_env!("EXPORTERS_BUILD_DATE"));
+/// The compiler and its version.
+pub const RUSTC: &str = env!("EXPORTERS_RUSTC");
 const TAGS: &str = "unknown";
 
 const fn or_unknown(value: Option<&'static str>) -> &'static str {

@@ -166,6 +166,15 @@ fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
     }
 }
 
+/// One line in the shape of [`Shape::Logrus`], for what is printed elsewhere than on the log.
+pub fn logrus_line(level: Level, message: &str) -> String {
+    let fields = Fields {
+        message: message.to_owned(),
+        pairs: Vec::new(),
+    };
+    logrus(&fields, level, &Zoned::now())
+}
+
 fn logrus_level(level: Level) -> &'static str {
     match level {
         Level::ERROR => "error",
