@@ -6,6 +6,7 @@ pub mod hung_mount;
 pub mod mariadb;
 pub mod pki;
 pub mod redis;
+pub mod postgres;
 
 pub use client::{Client, Reply};
 pub use daemon::{Daemon, run};
