@@ -119,16 +119,45 @@ fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
     let file = metadata.file().unwrap_or("");
     let file = file.rsplit('/').next().unwrap_or(file);
     let source = format!("{file}:{}", metadata.line().unwrap_or(0));
-    let level = metadata.level().as_str();
+    let pairs: Vec<(&str, &str)> = fields.pairs.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    line_at(
+        shape,
+        now,
+        *metadata.level(),
+        &source,
+        &fields.message,
+        &pairs,
+    )
+}
+
+/// One line without its newline, for logs that do not go the way of all events: what happened now,
+/// at `source` (`file:line`).
+pub fn line(
+    shape: Shape,
+    level: Level,
+    source: &str,
+    message: &str,
+    pairs: &[(&str, &str)],
+) -> String {
+    line_at(shape, &Zoned::now(), level, source, message, pairs)
+}
+
+fn line_at(
+    shape: Shape,
+    now: &Zoned,
+    level: Level,
+    source: &str,
+    message: &str,
+    pairs: &[(&str, &str)],
+) -> String {
+    let level = level.as_str();
     match shape {
         Shape::Logfmt => {
             let mut line = format!("time={} level={level} source=", timestamp(now, 3));
-            push_logfmt(&mut line, &source);
+            push_logfmt(&mut line, source);
             line.push_str(" msg=");
-            // The message is quoted whether it needs it or not only where it has a blank, as all
-            // of ours have.
-            push_logfmt(&mut line, &fields.message);
-            for (key, value) in &fields.pairs {
+            push_logfmt(&mut line, message);
+            for (key, value) in pairs {
                 line.push(' ');
                 push_logfmt(&mut line, key);
                 line.push('=');
@@ -138,9 +167,7 @@ fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
         }
         Shape::Json => {
             let mut line = format!("{{\"time\":\"{}\",\"level\":\"{level}\"", timestamp(now, 9));
-            let head = [("source", &source), ("msg", &fields.message)];
-            let pairs = fields.pairs.iter().map(|(key, value)| (*key, value));
-            for (key, value) in head.into_iter().chain(pairs) {
+            for (key, value) in [("source", source), ("msg", message)].iter().chain(pairs) {
                 line.push(',');
                 push_json(&mut line, key);
                 line.push(':');
