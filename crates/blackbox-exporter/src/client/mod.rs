@@ -371,10 +371,13 @@ async fn dial_host(
             let started = Instant::now();
             let found = resolve::lookup(url.hostname(), Family::Both).await;
             times.resolve += started.elapsed().as_secs_f64();
-            found.map_err(|why| {
-                attempt.failed(Reason::Resolution);
-                Trouble::from(format!("dial tcp: {why}"))
-            })?
+            match found {
+                Ok(addresses) => addresses,
+                Err(why) => {
+                    attempt.failed(Reason::Resolution);
+                    return Err(format!("dial tcp: {why}").into());
+                }
+            }
         }
     };
     let started = Instant::now();

@@ -8,7 +8,7 @@ use crate::net::dial;
 use crate::probe::{Probe, within};
 use crate::tls::{self, Session, Shown};
 use crate::url::Url;
-use crate::{debug, error};
+use crate::error;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;

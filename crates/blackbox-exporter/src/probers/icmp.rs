@@ -231,7 +231,7 @@ impl Ping {
         }
         let interest = Interest::READABLE | Interest::WRITABLE;
         Ok(Ping {
-            socket: AsyncFd::with_interest(socket, interest)?,
+            socket: AsyncFd::register_with_interest(socket, interest)?,
             raw,
         })
     }

@@ -173,10 +173,12 @@ async fn judge_body(
         }
     };
     let read = {
-        let reading = Counting { reader: &mut reader, measured };
-        reading.read(answer).await
+        let counting = Counting {
+            reader: &mut reader,
+            measured,
+        };
+        counting.reader.read(answer).await
     };
-    measured.body_length = reader.sink().count;
     if let Err(why) = read {
         error!(log, "Failed to read HTTP response body", "err" => why);
         measured.failed_due_to_regex |= regexps;
@@ -201,20 +203,7 @@ struct Counting<'a> {
     measured: &'a mut Measured,
 }
 
-impl Counting<'_> {
-    async fn read(self, answer: &mut Answer) -> Result<(), String> {
-        let Counting { reader, measured } = self;
-        let mut kept = Keep { reader, measured };
-        kept.reader.read(answer).await
-    }
-}
-
-struct Keep<'a> {
-    reader: &'a mut Reader,
-    measured: &'a mut Measured,
-}
-
-impl Drop for Keep<'_> {
+impl Drop for Counting<'_> {
     fn drop(&mut self) {
         self.measured.body_length = self.reader.sink().count;
     }
