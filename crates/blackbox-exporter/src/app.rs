@@ -103,7 +103,11 @@ fn read(matches: Matches) -> Result<Flags, String> {
     };
     let options = &flags.options;
     for (flag, value, least) in [
-        ("config.auto-reload-interval", options.auto_reload_interval, 0),
+        (
+            "config.auto-reload-interval",
+            options.auto_reload_interval,
+            0,
+        ),
         ("history.limit", options.history_limit, 0),
         ("probe.max-concurrent", options.most_probes, 1),
     ] {
@@ -132,11 +136,14 @@ async fn start(flags: &Flags) -> Result<(), String> {
     let loading = live.clone();
     let reloader = Reloader::new(move || loading.load());
     if options.config_check {
-        live.load().map_err(|e| format!("Error loading config: {e}"))?;
+        live.load()
+            .map_err(|e| format!("Error loading config: {e}"))?;
         tracing::info!("Config file is ok exiting...");
         return Ok(());
     }
-    reloader.reload().map_err(|e| format!("Error loading config: {e}"))?;
+    reloader
+        .reload()
+        .map_err(|e| format!("Error loading config: {e}"))?;
     raise_file_limit();
     let place = Place::new(
         &options.external_url,
@@ -237,7 +244,10 @@ mod tests {
 
     #[test]
     fn every_family_has_a_sentence_and_sorted_labels() {
-        let families = TABLE.iter().flat_map(|p| (p.families)()).chain(own_families());
+        let families = TABLE
+            .iter()
+            .flat_map(|p| (p.families)())
+            .chain(own_families());
         for family in families {
             assert!(family.help.ends_with('.'), "{}", family.name);
             assert!(family.labels.is_sorted(), "{}", family.name);

@@ -22,15 +22,46 @@ impl fmt::Debug for Expression {
 
 /// Names of types, which are values too.
 const TYPES: &[&str] = &[
-    "bool", "bytes", "double", "dyn", "int", "list", "map", "null_type", "string", "type", "uint",
+    "bool",
+    "bytes",
+    "double",
+    "dyn",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "string",
+    "type",
+    "uint",
 ];
 
 /// Functions of the standard library besides operators.
 const FUNCTIONS: &[&str] = &[
-    "bool", "bytes", "contains", "double", "dyn", "duration", "endsWith", "getDate",
-    "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds",
-    "getMinutes", "getMonth", "getSeconds", "int", "matches", "size", "startsWith", "string",
-    "timestamp", "type", "uint",
+    "bool",
+    "bytes",
+    "contains",
+    "double",
+    "dyn",
+    "duration",
+    "endsWith",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
+    "int",
+    "matches",
+    "size",
+    "startsWith",
+    "string",
+    "timestamp",
+    "type",
+    "uint",
 ];
 
 impl Expression {
@@ -79,7 +110,8 @@ fn value(json: &serde_json::Value) -> Value {
         serde_json::Value::String(text) => Value::String(Arc::new(text.clone())),
         serde_json::Value::Array(items) => Value::List(Arc::new(items.iter().map(value).collect())),
         serde_json::Value::Object(entries) => {
-            let pair = |(key, item): (&String, _)| (Key::String(Arc::new(key.clone())), value(item));
+            let pair =
+                |(key, item): (&String, _)| (Key::String(Arc::new(key.clone())), value(item));
             let map: HashMap<Key, Value> = entries.iter().map(pair).collect();
             Value::Map(Map { map: Arc::new(map) })
         }
@@ -123,8 +155,14 @@ fn check<'e>(node: &'e IdedExpr, known: &mut Vec<&'e str>) -> Result<(), String>
         }
         Expr::List(list) => list.elements.iter().try_for_each(|e| check(e, known)),
         Expr::Select(select) => check(&select.operand, known),
-        Expr::Map(map) => map.entries.iter().try_for_each(|e| check_entry(&e.expr, known)),
-        Expr::Struct(object) => object.entries.iter().try_for_each(|e| check_entry(&e.expr, known)),
+        Expr::Map(map) => map
+            .entries
+            .iter()
+            .try_for_each(|e| check_entry(&e.expr, known)),
+        Expr::Struct(object) => object
+            .entries
+            .iter()
+            .try_for_each(|e| check_entry(&e.expr, known)),
         Expr::Literal(_) => Ok(()),
         Expr::Unspecified => Err("there is nothing".to_owned()),
     }
@@ -164,7 +202,10 @@ mod tests {
             ("body.list.map(i, i.name) == ['a', 'b']", Some(true)),
             ("has(body.missing)", Some(false)),
             ("'x' in body.object", Some(true)),
-            ("body.status.startsWith('o') && body.status.matches('^o.$')", Some(true)),
+            (
+                "body.status.startsWith('o') && body.status.matches('^o.$')",
+                Some(true),
+            ),
             ("body.none == null", Some(true)),
             ("body.missing == 1", None),
             ("body.count", None),
@@ -178,7 +219,15 @@ mod tests {
 
     #[test]
     fn what_does_not_compile() {
-        for text in ["", "body.", "foo == 1", "body.list.exists(i, j == 1)", "nope(body)", "body ==", "1 +"] {
+        for text in [
+            "",
+            "body.",
+            "foo == 1",
+            "body.list.exists(i, j == 1)",
+            "nope(body)",
+            "body ==",
+            "1 +",
+        ] {
             assert!(Expression::compile(text).is_err(), "{text}");
         }
     }

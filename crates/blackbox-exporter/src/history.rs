@@ -136,7 +136,13 @@ mod tests {
     #[test]
     fn failures_stay_longer() {
         let history = History::new(2);
-        for (target, success) in [("a", false), ("b", true), ("c", true), ("a", true), ("d", true)] {
+        for (target, success) in [
+            ("a", false),
+            ("b", true),
+            ("c", true),
+            ("a", true),
+            ("d", true),
+        ] {
             add(&history, target, success);
         }
         let ids: Vec<i64> = history.list().iter().map(|r| r.id).collect();

@@ -36,11 +36,14 @@ impl Live {
         let told = |e: String| format!("error reading config file: {e}");
         let path = self.path.display().to_string();
         let bytes = std::fs::read(&self.path).map_err(|e| told(format!("{path}: {e}")))?;
-        let digest = ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref().to_vec();
+        let digest = ring::digest::digest(&ring::digest::SHA256, &bytes)
+            .as_ref()
+            .to_vec();
         if self.lock().digest == digest {
             return Ok(());
         }
-        let config = Config::parse(&path, &bytes).map_err(|e| format!("error parsing config file: {e}"))?;
+        let config =
+            Config::parse(&path, &bytes).map_err(|e| format!("error parsing config file: {e}"))?;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -80,7 +83,10 @@ mod tests {
         assert!(Arc::ptr_eq(&before, &live.config()));
         write("modules: {b: {prober: icpm}}\n");
         let error = live.load().unwrap_err();
-        assert!(error.contains("blackbox.yml:1:15: unknown prober"), "{error}");
+        assert!(
+            error.contains("blackbox.yml:1:15: unknown prober"),
+            "{error}"
+        );
         assert!(Arc::ptr_eq(&before, &live.config()));
         write("modules: {b: {prober: icmp}}\n");
         live.load().unwrap();

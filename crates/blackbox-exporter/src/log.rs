@@ -42,7 +42,10 @@ impl ProbeLog {
 
     /// Adds a line. Use the macros, which make the texts only when the line is kept.
     pub fn add(&mut self, level: Level, source: &str, message: &str, pairs: &[(&str, &str)]) {
-        let mut all = vec![("module", self.module.as_str()), ("target", self.target.as_str())];
+        let mut all = vec![
+            ("module", self.module.as_str()),
+            ("target", self.target.as_str()),
+        ];
         all.extend_from_slice(pairs);
         let mut line = log::line(self.settings.shape, level, source, message, &all);
         line.push('\n');

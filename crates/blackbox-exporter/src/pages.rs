@@ -66,7 +66,11 @@ impl Handler for IndexPage {
 fn index(reports: &[Arc<Report>]) -> String {
     let mut rows = String::new();
     for report in reports {
-        let verdict = if report.success { "Success" } else { "<strong>Failure</strong>" };
+        let verdict = if report.success {
+            "Success"
+        } else {
+            "<strong>Failure</strong>"
+        };
         // Writing to a String cannot fail.
         let _ = write!(
             rows,

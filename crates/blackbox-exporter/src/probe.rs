@@ -106,8 +106,9 @@ pub async fn within<T>(deadline: Instant, work: impl Future<Output = T>) -> Resu
 pub fn timeout(header: Option<&str>, offset: f64, module: i64) -> Result<f64, String> {
     let scrape = match header.filter(|h| !h.is_empty()) {
         None => 0.0,
-        Some(text) => strconv::parse_float(text)
-            .ok_or_else(|| format!("parsing {text:?}: invalid syntax"))?,
+        Some(text) => {
+            strconv::parse_float(text).ok_or_else(|| format!("parsing {text:?}: invalid syntax"))?
+        }
     };
     let scrape = if scrape == 0.0 { 120.0 } else { scrape };
     let most = scrape - offset;
@@ -137,7 +138,11 @@ mod tests {
             (Some("0x1p3"), 0.5, 0, 7.5),
             (Some("1"), -0.5, 0, 1.5),
         ] {
-            assert_eq!(timeout(header, offset, module), Ok(seconds), "{header:?} {module}");
+            assert_eq!(
+                timeout(header, offset, module),
+                Ok(seconds),
+                "{header:?} {module}"
+            );
         }
         assert!(timeout(Some("soon"), 0.5, 0).is_err());
         assert_eq!(patience(f64::INFINITY), Duration::ZERO);

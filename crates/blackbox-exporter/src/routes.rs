@@ -1,7 +1,7 @@
 //! External URL and route prefix: where the paths lie.
 
-use crate::url::Url;
 use crate::net::address::split_host_port;
+use crate::url::Url;
 use exporter_core::web::{Handler, Request, Response, Server, full, text};
 use http::{HeaderValue, StatusCode, header};
 
@@ -27,7 +27,11 @@ impl Place {
     ) -> Result<Self, String> {
         let external = external_url(external, listen, systemd)
             .map_err(|e| format!("failed to determine external URL: {e}"))?;
-        let prefix = if prefix.is_empty() { &external.path } else { prefix };
+        let prefix = if prefix.is_empty() {
+            &external.path
+        } else {
+            prefix
+        };
         let prefix = match prefix.trim_matches('/') {
             "" => "/".to_owned(),
             inner => format!("/{inner}/"),
@@ -48,7 +52,10 @@ impl Place {
         }
         let bare = self.prefix.trim_end_matches('/').to_owned();
         server
-            .route(bare, redirect(StatusCode::MOVED_PERMANENTLY, self.prefix.clone()))
+            .route(
+                bare,
+                redirect(StatusCode::MOVED_PERMANENTLY, self.prefix.clone()),
+            )
             .route("/", redirect(StatusCode::FOUND, self.external.to_string()))
             .route(self.prefix.clone(), index)
             .fallback(|_: Request| async { text(StatusCode::NOT_FOUND, "404 page not found") })
@@ -109,7 +116,11 @@ mod tests {
             ("http://h/a", "x//", "/x/"),
             ("x", "", "/x/"),
         ] {
-            assert_eq!(prefix(external, given).as_deref(), Ok(expected), "{external} {given}");
+            assert_eq!(
+                prefix(external, given).as_deref(),
+                Ok(expected),
+                "{external} {given}"
+            );
         }
         assert!(prefix("'x'", "").is_err());
         assert!(Place::new("", "", &["vsock://:1".to_owned()], false).is_err());

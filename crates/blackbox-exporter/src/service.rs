@@ -1,5 +1,6 @@
 //! `/probe`: from a request to a probe, and from its samples to an answer.
 
+use crate::client::conntrack;
 use crate::config::{Config, Module};
 use crate::history::{History, Report};
 use crate::live::Live;
@@ -10,9 +11,10 @@ use crate::url;
 use bytes::Bytes;
 use exporter_core::exposition::compress::{self, Coding, Gzip};
 use exporter_core::exposition::{Arena, Escaping, Family, Format, Offers, Syntax, format};
-use exporter_core::web::{Answer, Handler, Query, Request, Response, ScrapeRequest, Scraped, Scraping, Source, full, text};
 use exporter_core::reload::{ReloadFamilies, Reloader};
-use crate::client::conntrack;
+use exporter_core::web::{
+    Answer, Handler, Query, Request, Response, ScrapeRequest, Scraped, Scraping, Source, full, text,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -105,10 +107,17 @@ impl Service {
         };
         let header = headers.get("x-prometheus-scrape-timeout-seconds");
         let header = header.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-        let timeout = probe::timeout(header.as_deref(), self.settings.timeout_offset, module.timeout);
+        let timeout = probe::timeout(
+            header.as_deref(),
+            self.settings.timeout_offset,
+            module.timeout,
+        );
         let timeout = timeout.map_err(|why| {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            (status, format!("Failed to parse timeout from Prometheus header: {why}"))
+            (
+                status,
+                format!("Failed to parse timeout from Prometheus header: {why}"),
+            )
         })?;
         let target = first("target");
         if target.is_empty() {
@@ -141,10 +150,19 @@ impl Service {
         };
         let shown = without_password(&asked.target);
         let arena = lock(&self.spare).pop().unwrap_or_default();
-        let Asked { module, target, hostname, .. } = &asked;
+        let Asked {
+            module,
+            target,
+            hostname,
+            ..
+        } = &asked;
         let mut probe = Probe::new(module, target, hostname, &shown, self.settings.log, arena);
         let success = probe.run(asked.prober, asked.timeout).await;
-        let Probe { out: mut arena, log, .. } = probe;
+        let Probe {
+            out: mut arena,
+            log,
+            ..
+        } = probe;
         arena.seal();
         let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
         let wanted = format::negotiate(header("accept"), Offers::default());
@@ -231,7 +249,11 @@ fn named(module: Arc<Module>, hostname: &str) -> Result<Arc<Module>, String> {
     }
     match module.prober.as_str() {
         "http" => {
-            let configured = module.http.headers.iter().find(|h| h.0.eq_ignore_ascii_case("host"));
+            let configured = module
+                .http
+                .headers
+                .iter()
+                .find(|h| h.0.eq_ignore_ascii_case("host"));
             if let Some((_, host)) = configured.filter(|h| h.1 != hostname) {
                 return Err(format!(
                     "Host header defined both in module configuration ({host}) and with \
@@ -239,8 +261,14 @@ fn named(module: Arc<Module>, hostname: &str) -> Result<Arc<Module>, String> {
                 ));
             }
             let mut changed = (*module).clone();
-            changed.http.headers.retain(|h| !h.0.eq_ignore_ascii_case("host"));
-            changed.http.headers.push(("Host".to_owned(), hostname.to_owned()));
+            changed
+                .http
+                .headers
+                .retain(|h| !h.0.eq_ignore_ascii_case("host"));
+            changed
+                .http
+                .headers
+                .push(("Host".to_owned(), hostname.to_owned()));
             Ok(Arc::new(changed))
         }
         "tcp" if module.tcp.tls_config.server_name.is_empty() => {
@@ -255,7 +283,11 @@ fn named(module: Arc<Module>, hostname: &str) -> Result<Arc<Module>, String> {
 /// A target that was escaped once too often is unescaped again, where that makes it one.
 fn usable(prober: &str, target: &str) -> String {
     let is_url = |text: &str| {
-        let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let whole = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("http://{text}")
+        };
         url::Url::parse(&whole).is_ok_and(|u| !u.hostname().is_empty() && !u.host.contains('%'))
     };
     if matches!(prober, "http" | "grpc" | "websocket") && target.contains('%') && !is_url(target) {
@@ -270,7 +302,9 @@ fn usable(prober: &str, target: &str) -> String {
 /// A target with the password of its URL shown as `xxxxx`.
 fn without_password(target: &str) -> String {
     let start = target.find("://").map_or(0, |at| at + 3);
-    let end = target[start..].find(['/', '?', '#']).map_or(target.len(), |at| start + at);
+    let end = target[start..]
+        .find(['/', '?', '#'])
+        .map_or(target.len(), |at| start + at);
     let Some(at) = target[start..end].rfind('@').map(|at| start + at) else {
         return target.to_owned();
     };
@@ -302,7 +336,11 @@ impl Source for Own {
     fn scrape<'a>(&'a self, _: &'a ScrapeRequest) -> Scraping<'a> {
         Box::pin(async move {
             let mut arena = Arena::new();
-            arena.put(&UNKNOWN, &[], self.service.unknown.load(Ordering::Relaxed) as f64);
+            arena.put(
+                &UNKNOWN,
+                &[],
+                self.service.unknown.load(Ordering::Relaxed) as f64,
+            );
             self.reloader.put(RELOADS, &mut arena);
             conntrack::put(&mut arena);
             Ok(Scraped::Arena(arena))

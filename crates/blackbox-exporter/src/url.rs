@@ -62,13 +62,13 @@ impl Url {
             return Err("invalid character in host name".to_owned());
         }
         let port = match host.strip_prefix('[') {
-            Some(bracketed) => bracketed
-                .split_once(']')
-                .ok_or("missing ']' in host")?
-                .1,
+            Some(bracketed) => bracketed.split_once(']').ok_or("missing ']' in host")?.1,
             None => host.find(':').map_or("", |at| &host[at..]),
         };
-        let is_port = |p: &str| p.strip_prefix(':').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
+        let is_port = |p: &str| {
+            p.strip_prefix(':')
+                .is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()))
+        };
         if !port.is_empty() && !is_port(port) {
             return Err(format!("invalid port {port:?} after host"));
         }
@@ -203,7 +203,8 @@ pub fn split_host(host: &str) -> (&str, &str) {
 fn check_escapes(text: &str) -> Result<(), String> {
     let mut parts = text.split('%');
     parts.next();
-    let is_hex = |part: &str| part.len() >= 2 && part.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
+    let is_hex =
+        |part: &str| part.len() >= 2 && part.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
     match parts.all(is_hex) {
         true => Ok(()),
         false => Err("invalid URL escape".to_owned()),
@@ -214,7 +215,8 @@ fn check_escapes(text: &str) -> Result<(), String> {
 pub fn escape(text: &str, more: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
-        let odd = !byte.is_ascii_graphic() || b"\"<>\\^`{|}".contains(&byte) || more.contains(&byte);
+        let odd =
+            !byte.is_ascii_graphic() || b"\"<>\\^`{|}".contains(&byte) || more.contains(&byte);
         if odd {
             out.push_str(&format!("%{byte:02X}"));
         } else {
@@ -280,11 +282,25 @@ mod tests {
         assert_eq!(url.user, Some(("u".to_owned(), Some("p@".to_owned()))));
         assert_eq!((url.hostname(), url.port()), ("::1", "8080"));
         assert_eq!(url.request_target(), "/a%20b/%2f?x=1%202");
-        assert_eq!(url.to_string(), "http://u:p%40@[::1]:8080/a%20b/%2f?x=1%202");
-        assert_eq!(url.redacted(), "http://u:xxxxx@[::1]:8080/a%20b/%2f?x=1%202");
+        assert_eq!(
+            url.to_string(),
+            "http://u:p%40@[::1]:8080/a%20b/%2f?x=1%202"
+        );
+        assert_eq!(
+            url.redacted(),
+            "http://u:xxxxx@[::1]:8080/a%20b/%2f?x=1%202"
+        );
         assert_eq!(Url::parse("https://a").unwrap().request_target(), "/");
         assert_eq!(Url::parse("http://a?x").unwrap().request_target(), "/?x");
-        for bad in ["http://a:b", "http://a b/", "http://[::1", "http://a/%zz", ":x", "http://a\n", "1:2"] {
+        for bad in [
+            "http://a:b",
+            "http://a b/",
+            "http://[::1",
+            "http://a/%zz",
+            ":x",
+            "http://a\n",
+            "1:2",
+        ] {
             assert!(Url::parse(bad).is_err(), "{bad}");
         }
     }
@@ -302,7 +318,11 @@ mod tests {
             ("?y", "http://h:1/a/b/c?y"),
             ("", "http://h:1/a/b/c?q"),
         ] {
-            assert_eq!(base.join(reference).unwrap().to_string(), joined, "{reference}");
+            assert_eq!(
+                base.join(reference).unwrap().to_string(),
+                joined,
+                "{reference}"
+            );
         }
     }
 

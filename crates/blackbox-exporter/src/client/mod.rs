@@ -8,8 +8,8 @@ pub mod proxy;
 
 use crate::config::{ProxyOptions, TlsOptions};
 use crate::net::address::Address;
-use crate::net::resolve::{self, Family};
 use crate::net::dial;
+use crate::net::resolve::{self, Family};
 use crate::tls::{self, Session};
 use crate::url::Url;
 use bytes::Bytes;
@@ -202,7 +202,10 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, task: F) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .spawn(task);
     }
 }
 
@@ -212,7 +215,11 @@ pub struct EndTasks(pub Tasks);
 
 impl Drop for EndTasks {
     fn drop(&mut self) {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        self.0
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .abort_all();
     }
 }
 
@@ -221,7 +228,9 @@ pub async fn send(outgoing: Outgoing<'_>, times: &mut Times) -> Result<Answer, T
     let via = proxy::choose(outgoing.proxy, outgoing.url, outgoing.address)?;
     let (stream, session, open, http2) = connect(outgoing, via.as_ref(), times).await?;
     let ready = Instant::now();
-    let absolute = via.as_ref().filter(|via| via.is_http() && !outgoing.url.is_tls());
+    let absolute = via
+        .as_ref()
+        .filter(|via| via.is_http() && !outgoing.url.is_tls());
     let io = TokioIo::new(stream);
     let (response, driver) = match http2 {
         true => over_http2(outgoing, io, open).await,
@@ -260,7 +269,11 @@ async fn over_http1(
     let mut request = request(outgoing)?;
     let host = HeaderValue::try_from(outgoing.host()).map_err(|e| format!("Host: {e}"))?;
     let target = match absolute {
-        Some(_) => format!("http://{}{}", outgoing.host(), outgoing.url.request_target()),
+        Some(_) => format!(
+            "http://{}{}",
+            outgoing.host(),
+            outgoing.url.request_target()
+        ),
         None => outgoing.url.request_target(),
     };
     *request.uri_mut() = Uri::try_from(target).map_err(|e| format!("invalid URL: {e}"))?;
@@ -319,7 +332,9 @@ fn request(outgoing: Outgoing<'_>) -> Result<http::Request<Payload>, Trouble> {
     let method = outgoing.method;
     let states_nothing = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     if states_nothing && outgoing.body.bytes.is_empty() && !outgoing.body.chunked {
-        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        request
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     Ok(request)
 }
@@ -344,7 +359,11 @@ async fn connect(
     if !url.is_tls() {
         return Ok((stream, None, open, false));
     }
-    let protocols: &[&[u8]] = if outgoing.http2 { &[b"h2", b"http/1.1"] } else { &[] };
+    let protocols: &[&[u8]] = if outgoing.http2 {
+        &[b"h2", b"http/1.1"]
+    } else {
+        &[]
+    };
     let started = Instant::now();
     let handshake = tls::connect(outgoing.tls, outgoing.server_name, protocols, stream);
     let result = tokio::time::timeout(HANDSHAKE, handshake).await;

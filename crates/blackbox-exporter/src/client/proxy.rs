@@ -1,7 +1,7 @@
 //! Which proxy a request goes through, and how it is entered: HTTP, HTTPS and SOCKS 5.
 
 use super::{Outgoing, Stream, Times, Trouble, header_name, header_value};
-use crate::config::{ProxyOptions, TlsOptions};
+use crate::config::ProxyOptions;
 use crate::net::address::{Address, bracketed, literal};
 use crate::tls;
 use crate::url::Url;
@@ -48,13 +48,21 @@ fn from_environment(url: &Url) -> Result<Option<(Url, String)>, Trouble> {
         let lower = std::env::var(name.to_ascii_lowercase());
         std::env::var(name).or(lower).ok().filter(|v| !v.is_empty())
     };
-    let name = if url.is_tls() { "HTTPS_PROXY" } else { "HTTP_PROXY" };
+    let name = if url.is_tls() {
+        "HTTPS_PROXY"
+    } else {
+        "HTTP_PROXY"
+    };
     let host = url.hostname();
     let own = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     let Some(text) = variable(name).filter(|_| !own) else {
         return Ok(None);
     };
-    let text = if text.contains("://") { text } else { format!("http://{text}") };
+    let text = if text.contains("://") {
+        text
+    } else {
+        format!("http://{text}")
+    };
     let proxy = Url::parse(&text).map_err(|e| format!("{name}: {e}"))?;
     Ok(Some((proxy, variable("NO_PROXY").unwrap_or_default())))
 }
@@ -64,30 +72,36 @@ fn from_environment(url: &Url) -> Result<Option<(Url, String)>, Trouble> {
 fn excepts(list: &str, host: &str, port: u16) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let ip = literal(&host).map(|a| a.ip);
-    list.split(',').map(|e| e.trim().to_ascii_lowercase()).any(|entry| {
-        if entry == "*" {
-            return true;
-        }
-        if entry.is_empty() {
-            return false;
-        }
-        if let Some((network, bits)) = entry.split_once('/') {
-            let network = network.parse::<IpAddr>().ok();
-            return network.zip(ip).is_some_and(|(n, ip)| within(n, bits.parse().ok(), ip));
-        }
-        let (name, wanted) = split_port(&entry);
-        if wanted.is_some_and(|p| p != port) {
-            return false;
-        }
-        if let (Ok(address), Some(ip)) = (name.parse::<IpAddr>(), ip) {
-            return address == ip;
-        }
-        let suffix = name.strip_prefix('*').unwrap_or(name);
-        match suffix.strip_prefix('.') {
-            Some(_) => host.ends_with(suffix),
-            None => host == suffix || host.strip_suffix(suffix).is_some_and(|h| h.ends_with('.')),
-        }
-    })
+    list.split(',')
+        .map(|e| e.trim().to_ascii_lowercase())
+        .any(|entry| {
+            if entry == "*" {
+                return true;
+            }
+            if entry.is_empty() {
+                return false;
+            }
+            if let Some((network, bits)) = entry.split_once('/') {
+                let network = network.parse::<IpAddr>().ok();
+                return network
+                    .zip(ip)
+                    .is_some_and(|(n, ip)| within(n, bits.parse().ok(), ip));
+            }
+            let (name, wanted) = split_port(&entry);
+            if wanted.is_some_and(|p| p != port) {
+                return false;
+            }
+            if let (Ok(address), Some(ip)) = (name.parse::<IpAddr>(), ip) {
+                return address == ip;
+            }
+            let suffix = name.strip_prefix('*').unwrap_or(name);
+            match suffix.strip_prefix('.') {
+                Some(_) => host.ends_with(suffix),
+                None => {
+                    host == suffix || host.strip_suffix(suffix).is_some_and(|h| h.ends_with('.'))
+                }
+            }
+        })
 }
 
 fn split_port(entry: &str) -> (&str, Option<u16>) {
@@ -146,10 +160,7 @@ impl Via {
     ) -> Result<Box<dyn Stream>, Trouble> {
         let started = Instant::now();
         if self.url.is_tls() {
-            let options = TlsOptions {
-                server_name: String::new(),
-                ..outgoing.tls.clone()
-            };
+            let options = outgoing.tls.elsewhere();
             let connected = tls::connect(&options, self.url.hostname(), &[], stream).await;
             let (tls, _) = connected.map_err(|f| format!("proxyconnect tcp: {}", f.why))?;
             stream = Box::new(tls);
@@ -183,7 +194,10 @@ impl Via {
             header_name(name)?;
             for value in values {
                 let value = header_value(name, &value.0)?;
-                head.push_str(&format!("{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes())));
+                head.push_str(&format!(
+                    "{name}: {}\r\n",
+                    String::from_utf8_lossy(value.as_bytes())
+                ));
             }
         }
         if let Some(value) = self.authorization() {
@@ -196,11 +210,17 @@ impl Via {
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             if answer.len() > LONGEST_HEAD {
-                return Err("proxyconnect tcp: the answer of the proxy is too long".to_owned().into());
+                return Err("proxyconnect tcp: the answer of the proxy is too long"
+                    .to_owned()
+                    .into());
             }
             answer.push(stream.read_u8().await.map_err(io)?);
         }
-        let line = String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned();
+        let line = String::from_utf8_lossy(&answer)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let mut words = line.splitn(3, ' ');
         match (words.next(), words.next()) {
             (Some(version), Some("200")) if version.starts_with("HTTP/1.") => Ok(()),
@@ -218,17 +238,29 @@ impl Via {
         outgoing: Outgoing<'_>,
     ) -> Result<(), Trouble> {
         let io = |e: std::io::Error| format!("socks connect: {e}");
-        let methods: &[u8] = if self.url.user.is_some() { &[5, 2, 0, 2] } else { &[5, 1, 0] };
+        let methods: &[u8] = if self.url.user.is_some() {
+            &[5, 2, 0, 2]
+        } else {
+            &[5, 1, 0]
+        };
         stream.write_all(methods).await.map_err(io)?;
         let mut chosen = [0; 2];
         stream.read_exact(&mut chosen).await.map_err(io)?;
         match chosen {
             [5, 0] => {}
             [5, 2] => self.socks_password(stream).await?,
-            _ => return Err("socks connect: no acceptable authentication".to_owned().into()),
+            _ => {
+                return Err("socks connect: no acceptable authentication"
+                    .to_owned()
+                    .into());
+            }
         }
         let mut request = vec![5, 1, 0];
-        match outgoing.address.or_else(|| literal(outgoing.url.hostname())).map(|a| a.ip) {
+        match outgoing
+            .address
+            .or_else(|| literal(outgoing.url.hostname()))
+            .map(|a| a.ip)
+        {
             Some(IpAddr::V4(ip)) => {
                 request.push(1);
                 request.extend(ip.octets());
@@ -239,7 +271,8 @@ impl Via {
             }
             None => {
                 let name = outgoing.url.hostname().as_bytes();
-                let length = u8::try_from(name.len()).map_err(|_| "the host name is too long".to_owned())?;
+                let length =
+                    u8::try_from(name.len()).map_err(|_| "the host name is too long".to_owned())?;
                 request.extend([3, length]);
                 request.extend(name);
             }
@@ -257,7 +290,10 @@ impl Via {
             3 => usize::from(stream.read_u8().await.map_err(io)?),
             _ => return Err("socks connect: the answer is malformed".to_owned().into()),
         };
-        stream.read_exact(&mut vec![0; length + 2]).await.map_err(io)?;
+        stream
+            .read_exact(&mut vec![0; length + 2])
+            .await
+            .map_err(io)?;
         Ok(())
     }
 
@@ -266,7 +302,8 @@ impl Via {
         let (user, password) = self.url.user.clone().unwrap_or_default();
         let mut request = vec![1];
         for text in [user, password.unwrap_or_default()] {
-            let length = u8::try_from(text.len()).map_err(|_| "socks connect: user or password is too long".to_owned())?;
+            let length = u8::try_from(text.len())
+                .map_err(|_| "socks connect: user or password is too long".to_owned())?;
             request.push(length);
             request.extend(text.as_bytes());
         }
@@ -275,7 +312,9 @@ impl Via {
         stream.read_exact(&mut answer).await.map_err(io)?;
         match answer[1] {
             0 => Ok(()),
-            _ => Err("socks connect: user or password was refused".to_owned().into()),
+            _ => Err("socks connect: user or password was refused"
+                .to_owned()
+                .into()),
         }
     }
 }

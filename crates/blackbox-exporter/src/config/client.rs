@@ -26,7 +26,11 @@ impl Source {
         keys: [&'static str; 3],
         what: &str,
     ) -> Self {
-        let mut text = |key| fields.get(key, problems, scalar::string).unwrap_or_default();
+        let mut text = |key| {
+            fields
+                .get(key, problems, scalar::string)
+                .unwrap_or_default()
+        };
         let source = Source {
             inline: Secret(text(keys[0])),
             file: text(keys[1]),
@@ -35,7 +39,10 @@ impl Source {
         let given = [&source.inline.0, &source.file, &source.reference];
         if given.iter().filter(|s| !s.is_empty()).count() > 1 {
             let [a, b, c] = keys;
-            problems.push(fields.place(), format!("{what} takes at most one of {a}, {b} and {c}"));
+            problems.push(
+                fields.place(),
+                format!("{what} takes at most one of {a}, {b} and {c}"),
+            );
         }
         source
     }
@@ -48,7 +55,10 @@ impl Source {
     /// The text, from the file as it is now. The error is a sentence without it.
     pub async fn resolve(&self) -> Result<String, String> {
         if !self.reference.is_empty() {
-            return Err(format!("there is no secret manager to ask for {:?}", self.reference));
+            return Err(format!(
+                "there is no secret manager to ask for {:?}",
+                self.reference
+            ));
         }
         match self.file.as_str() {
             "" => Ok(self.inline.0.clone()),
@@ -118,7 +128,9 @@ pub struct Authorization {
 impl Authorization {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::of(node, "authorization", problems);
-        let kind = fields.get("type", problems, scalar::string).unwrap_or_default();
+        let kind = fields
+            .get("type", problems, scalar::string)
+            .unwrap_or_default();
         let mut authorization = Authorization {
             kind: kind.trim().to_owned(),
             credentials: Source::read(&mut fields, problems, CREDENTIAL_KEYS, "authorization"),
@@ -159,22 +171,32 @@ impl ProxyOptions {
     fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> Self {
         let proxy = ProxyOptions {
             url: fields.get("proxy_url", problems, read_url),
-            no_proxy: fields.get("no_proxy", problems, scalar::string).unwrap_or_default(),
+            no_proxy: fields
+                .get("no_proxy", problems, scalar::string)
+                .unwrap_or_default(),
             from_environment: fields
                 .get("proxy_from_environment", problems, scalar::boolean)
                 .unwrap_or(false),
             connect_header: fields
                 .get("proxy_connect_header", problems, |n, p| {
-                    free_map(n, p, |n, p| exporter_core::dialect::yaml::list(n, p, secret))
+                    free_map(n, p, |n, p| {
+                        exporter_core::dialect::yaml::list(n, p, secret)
+                    })
                 })
                 .unwrap_or_default(),
         };
         let mut mistake = |key, what: &str| problems.push(fields.place_of(key), what);
         if proxy.from_environment && proxy.url.is_some() {
-            mistake("proxy_url", "proxy_from_environment and proxy_url exclude each other");
+            mistake(
+                "proxy_url",
+                "proxy_from_environment and proxy_url exclude each other",
+            );
         }
         if proxy.from_environment && !proxy.no_proxy.is_empty() {
-            mistake("no_proxy", "proxy_from_environment and no_proxy exclude each other");
+            mistake(
+                "no_proxy",
+                "proxy_from_environment and no_proxy exclude each other",
+            );
         }
         if proxy.url.is_none() && !proxy.from_environment {
             if !proxy.no_proxy.is_empty() {
@@ -199,7 +221,10 @@ impl ProxyOptions {
         section.text("no_proxy", &self.no_proxy);
         section.flag("proxy_from_environment", self.from_environment);
         let hidden = |(name, values): &(String, Vec<Secret>)| {
-            let values = values.iter().map(|_| Tree::Text(HIDDEN.to_owned())).collect();
+            let values = values
+                .iter()
+                .map(|_| Tree::Text(HIDDEN.to_owned()))
+                .collect();
             (name.clone(), Tree::List(values))
         };
         let header = self.connect_header.iter().map(hidden).collect();
@@ -268,7 +293,11 @@ impl OAuth2 {
         let mut fields = Fields::of(node, "oauth2", notes.problems);
         let tls = tls_config(&mut fields, notes);
         let problems = &mut *notes.problems;
-        let mut text = |key| fields.get(key, problems, scalar::string).unwrap_or_default();
+        let mut text = |key| {
+            fields
+                .get(key, problems, scalar::string)
+                .unwrap_or_default()
+        };
         let mut oauth = OAuth2 {
             client_id: text("client_id"),
             key_id: text("client_certificate_key_id"),
@@ -284,10 +313,14 @@ impl OAuth2 {
         oauth.client_secret = read_unchecked(&mut fields, problems, SECRET_KEYS, !oauth.is_jwt);
         oauth.key = read_unchecked(&mut fields, problems, KEY_KEYS, oauth.is_jwt);
         oauth.claims = fields
-            .get("claims", problems, |n, p| free_map(n, p, |n, _| Some(json(n))))
+            .get("claims", problems, |n, p| {
+                free_map(n, p, |n, _| Some(json(n)))
+            })
             .unwrap_or_default();
         oauth.scopes = fields.get("scopes", problems, strings).unwrap_or_default();
-        oauth.endpoint_params = fields.get("endpoint_params", problems, string_map).unwrap_or_default();
+        oauth.endpoint_params = fields
+            .get("endpoint_params", problems, string_map)
+            .unwrap_or_default();
         oauth.proxy = ProxyOptions::read(&mut fields, problems);
         oauth.check(&fields, problems);
         fields.finish(problems);
@@ -295,7 +328,10 @@ impl OAuth2 {
     }
 
     fn check(&self, fields: &Fields<'_>, problems: &mut Problems) {
-        for (key, value) in [("client_id", &self.client_id), ("token_url", &self.token_url)] {
+        for (key, value) in [
+            ("client_id", &self.client_id),
+            ("token_url", &self.token_url),
+        ] {
             if value.is_empty() {
                 problems.push(fields.place(), format!("oauth2 {key} must be configured"));
             }
@@ -358,9 +394,9 @@ fn json(node: &Node) -> serde_json::Value {
             let pair = |e: &(Node, Node)| (e.0.text().unwrap_or_default().to_owned(), json(&e.1));
             serde_json::Value::Object(entries.iter().map(pair).collect())
         }
-        Value::Scalar { text, plain: true, .. } if !node.is_null() => {
-            serde_json::from_str(text).unwrap_or_else(|_| text.clone().into())
-        }
+        Value::Scalar {
+            text, plain: true, ..
+        } if !node.is_null() => serde_json::from_str(text).unwrap_or_else(|_| text.clone().into()),
         Value::Scalar { plain: true, .. } => serde_json::Value::Null,
         Value::Scalar { text, .. } => text.clone().into(),
     }
@@ -386,7 +422,9 @@ impl HeaderSources {
         let header = HeaderSources {
             values: fields.get("values", problems, strings).unwrap_or_default(),
             secrets: fields
-                .get("secrets", problems, |n, p| exporter_core::dialect::yaml::list(n, p, secret))
+                .get("secrets", problems, |n, p| {
+                    exporter_core::dialect::yaml::list(n, p, secret)
+                })
                 .unwrap_or_default(),
             files: fields.get("files", problems, strings).unwrap_or_default(),
         };
@@ -404,7 +442,12 @@ impl HeaderSources {
 
     /// Prints a mapping of headers.
     pub(crate) fn print(headers: &[(String, HeaderSources)]) -> Tree {
-        Tree::Map(headers.iter().map(|(name, h)| (name.clone(), h.tree())).collect())
+        Tree::Map(
+            headers
+                .iter()
+                .map(|(name, h)| (name.clone(), h.tree()))
+                .collect(),
+        )
     }
 }
 
@@ -482,12 +525,17 @@ impl Client {
         client.authorization = fields.get("authorization", problems, Authorization::read);
         client.read_bearer(fields, problems);
         client.check_credentials(fields.place(), problems);
-        client.follow_redirects =
-            fields.get("follow_redirects", problems, scalar::boolean).unwrap_or(true);
-        client.enable_http2 = fields.get("enable_http2", problems, scalar::boolean).unwrap_or(true);
+        client.follow_redirects = fields
+            .get("follow_redirects", problems, scalar::boolean)
+            .unwrap_or(true);
+        client.enable_http2 = fields
+            .get("enable_http2", problems, scalar::boolean)
+            .unwrap_or(true);
         client.proxy = ProxyOptions::read(fields, problems);
         client.http_headers = fields
-            .get("http_headers", problems, |n, p| free_map(n, p, HeaderSources::read))
+            .get("http_headers", problems, |n, p| {
+                free_map(n, p, HeaderSources::read)
+            })
             .unwrap_or_default();
         for (name, _) in &client.http_headers {
             if RESERVED.iter().any(|r| r.eq_ignore_ascii_case(name)) {
@@ -500,17 +548,27 @@ impl Client {
 
     /// `bearer_token` and `bearer_token_file` are older spellings of `authorization`.
     fn read_bearer(&mut self, fields: &mut Fields<'_>, problems: &mut Problems) {
-        let token = fields.get("bearer_token", problems, secret).unwrap_or_default();
-        let file = fields.get("bearer_token_file", problems, scalar::string).unwrap_or_default();
+        let token = fields
+            .get("bearer_token", problems, secret)
+            .unwrap_or_default();
+        let file = fields
+            .get("bearer_token_file", problems, scalar::string)
+            .unwrap_or_default();
         if token.0.is_empty() && file.is_empty() {
             return;
         }
         let place = fields.place_of("bearer_token");
         if !token.0.is_empty() && !file.is_empty() {
-            problems.push(place, "at most one of bearer_token and bearer_token_file is allowed");
+            problems.push(
+                place,
+                "at most one of bearer_token and bearer_token_file is allowed",
+            );
         }
         if self.authorization.is_some() {
-            problems.push(place, "authorization excludes bearer_token and bearer_token_file");
+            problems.push(
+                place,
+                "authorization excludes bearer_token and bearer_token_file",
+            );
         }
         if self.basic_auth.is_some() || self.oauth2.is_some() {
             problems.push(

@@ -113,7 +113,11 @@ impl Dns {
         let mut fields = Fields::of(node, "dns", notes.problems);
         let tls_config = tls_config(&mut fields, notes);
         let problems = &mut *notes.problems;
-        let mut text = |key| fields.get(key, problems, scalar::string).unwrap_or_default();
+        let mut text = |key| {
+            fields
+                .get(key, problems, scalar::string)
+                .unwrap_or_default()
+        };
         let mut dns = Dns {
             source_ip_address: text("source_ip_address"),
             transport_protocol: text("transport_protocol"),
@@ -124,10 +128,18 @@ impl Dns {
             ..Dns::default()
         };
         dns.ip = IpChoice::read(&mut fields, problems);
-        dns.dns_over_tls = fields.get("dns_over_tls", problems, scalar::boolean).unwrap_or(false);
-        dns.recursion_desired = fields.get("recursion_desired", problems, scalar::boolean).unwrap_or(true);
+        dns.dns_over_tls = fields
+            .get("dns_over_tls", problems, scalar::boolean)
+            .unwrap_or(false);
+        dns.recursion_desired = fields
+            .get("recursion_desired", problems, scalar::boolean)
+            .unwrap_or(true);
         dns.valid_rcodes = fields.get("valid_rcodes", problems, strings);
-        let mut rules = |key| fields.get(key, problems, RecordRules::read).unwrap_or_default();
+        let mut rules = |key| {
+            fields
+                .get(key, problems, RecordRules::read)
+                .unwrap_or_default()
+        };
         dns.answer = rules("validate_answer_rrs");
         dns.authority = rules("validate_authority_rrs");
         dns.additional = rules("validate_additional_rrs");

@@ -4,7 +4,9 @@
 pub fn admits(accept_encoding: &str, compression: &str) -> bool {
     let mut items: Vec<(&str, f64)> = accept_encoding.split(',').map(item).collect();
     items.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let found = items.iter().find(|(name, _)| *name == compression || *name == "*");
+    let found = items
+        .iter()
+        .find(|(name, _)| *name == compression || *name == "*");
     found.is_some_and(|(_, quality)| *quality > 0.0)
 }
 
@@ -14,7 +16,9 @@ fn item(text: &str) -> (&str, f64) {
     let Some((name, parameter)) = text.rsplit_once(';') else {
         return (text, 1.0);
     };
-    let quality = parameter.split_once("q=").and_then(|(_, q)| q.trim().parse::<f64>().ok());
+    let quality = parameter
+        .split_once("q=")
+        .and_then(|(_, q)| q.trim().parse::<f64>().ok());
     let quality = quality.filter(|q| q.is_finite()).unwrap_or(0.0);
     (name.trim(), (quality * 1000.0).round() / 1000.0)
 }

@@ -26,8 +26,12 @@ impl Grpc {
     pub(crate) fn read(node: &Node, notes: &mut Notes<'_>) -> Self {
         let mut fields = Fields::of(node, "grpc", notes.problems);
         let grpc = Grpc {
-            service: fields.get("service", notes.problems, scalar::string).unwrap_or_default(),
-            tls: fields.get("tls", notes.problems, scalar::boolean).unwrap_or(false),
+            service: fields
+                .get("service", notes.problems, scalar::string)
+                .unwrap_or_default(),
+            tls: fields
+                .get("tls", notes.problems, scalar::boolean)
+                .unwrap_or(false),
             tls_config: tls_config(&mut fields, notes),
             ip: IpChoice::read(&mut fields, notes.problems),
             metadata: fields
@@ -59,7 +63,10 @@ impl Grpc {
             let value = |v: &String| Tree::Text(if hidden { HIDDEN } else { v }.to_owned());
             (name.clone(), Tree::List(values.iter().map(value).collect()))
         };
-        section.section("metadata", Tree::Map(self.metadata.iter().map(shown).collect()));
+        section.section(
+            "metadata",
+            Tree::Map(self.metadata.iter().map(shown).collect()),
+        );
         section.into_tree()
     }
 }

@@ -3,7 +3,7 @@
 use super::Notes;
 use super::client::Client;
 use super::encoding;
-use super::values::{IpChoice, Pattern, Section, patterns, pattern, string_map, strings};
+use super::values::{IpChoice, Pattern, Section, pattern, patterns, string_map, strings};
 use crate::expression::Expression;
 use exporter_core::dialect::yaml::{Fields, Node, Problems, Tree, list, scalar};
 
@@ -21,12 +21,18 @@ pub struct HeaderRule {
 impl HeaderRule {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         let mut fields = Fields::of(node, "the header rule", problems);
-        let header = fields.get("header", problems, scalar::string).unwrap_or_default();
+        let header = fields
+            .get("header", problems, scalar::string)
+            .unwrap_or_default();
         let found = fields.get("regexp", problems, pattern);
-        let allow_missing =
-            fields.get("allow_missing", problems, scalar::boolean).unwrap_or(false);
+        let allow_missing = fields
+            .get("allow_missing", problems, scalar::boolean)
+            .unwrap_or(false);
         if header.is_empty() {
-            problems.push(node.place, "header name must be set for HTTP header matchers");
+            problems.push(
+                node.place,
+                "header name must be set for HTTP header matchers",
+            );
         }
         if found.as_ref().is_none_or(|p| p.text.is_empty()) {
             problems.push(node.place, "regexp must be set for HTTP header matchers");
@@ -123,13 +129,17 @@ impl Http {
         http.read_expectations(&mut fields, problems);
         http.read_request(&mut fields, problems);
         http.read_sizes(&mut fields, problems);
-        http.enable_http3 = fields.get("enable_http3", problems, scalar::boolean).unwrap_or(false);
+        http.enable_http3 = fields
+            .get("enable_http3", problems, scalar::boolean)
+            .unwrap_or(false);
         let no_follow = fields.get("no_follow_redirects", problems, scalar::boolean);
         http.check(&fields, problems);
         fields.finish(problems);
         if let Some(no_follow) = no_follow {
             http.client.follow_redirects = !no_follow;
-            notes.warn("no_follow_redirects is deprecated and will be removed, use follow_redirects");
+            notes.warn(
+                "no_follow_redirects is deprecated and will be removed, use follow_redirects",
+            );
         }
         if http.enable_http3 {
             notes.warn("HTTP/3 is not supported, probes of this module fail");
@@ -147,11 +157,11 @@ impl Http {
         self.fail_if_ssl = flag("fail_if_ssl", problems);
         self.fail_if_not_ssl = flag("fail_if_not_ssl", problems);
         self.skip_resolve_phase_with_proxy = flag("skip_resolve_phase_with_proxy", problems);
-        self.valid_http_versions =
-            fields.get("valid_http_versions", problems, strings).unwrap_or_default();
-        let mut regexps = |key, problems: &mut Problems| {
-            fields.get(key, problems, patterns).unwrap_or_default()
-        };
+        self.valid_http_versions = fields
+            .get("valid_http_versions", problems, strings)
+            .unwrap_or_default();
+        let mut regexps =
+            |key, problems: &mut Problems| fields.get(key, problems, patterns).unwrap_or_default();
         self.fail_if_body_matches = regexps("fail_if_body_matches_regexp", problems);
         self.fail_if_body_not_matches = regexps("fail_if_body_not_matches_regexp", problems);
         let mut rules = |key, problems: &mut Problems| {
@@ -162,8 +172,11 @@ impl Http {
         self.fail_if_header_not_matches = rules("fail_if_header_not_matches", problems);
         self.fail_if_json_matches =
             fields.get("fail_if_body_json_matches_cel", problems, read_expression);
-        self.fail_if_json_not_matches =
-            fields.get("fail_if_body_json_not_matches_cel", problems, read_expression);
+        self.fail_if_json_not_matches = fields.get(
+            "fail_if_body_json_not_matches_cel",
+            problems,
+            read_expression,
+        );
     }
 
     /// Codes, and as an addition to the original's grammar classes such as `4xx`.
@@ -184,13 +197,19 @@ impl Http {
 
     fn read_request(&mut self, fields: &mut Fields<'_>, problems: &mut Problems) {
         let mut text = |key, problems: &mut Problems| {
-            fields.get(key, problems, scalar::string).unwrap_or_default()
+            fields
+                .get(key, problems, scalar::string)
+                .unwrap_or_default()
         };
         self.method = text("method", problems);
         self.body_file = text("body_file", problems);
         self.compression = text("compression", problems);
-        self.body = fields.get("body", problems, scalar::bytes).unwrap_or_default();
-        self.headers = fields.get("headers", problems, string_map).unwrap_or_default();
+        self.body = fields
+            .get("body", problems, scalar::bytes)
+            .unwrap_or_default();
+        self.headers = fields
+            .get("headers", problems, string_map)
+            .unwrap_or_default();
     }
 
     fn read_sizes(&mut self, fields: &mut Fields<'_>, problems: &mut Problems) {
@@ -207,7 +226,10 @@ impl Http {
     fn check(&self, fields: &Fields<'_>, problems: &mut Problems) {
         let mut mistake = |key, what: &str| problems.push(fields.place_of(key), what);
         if !self.body.is_empty() && !self.body_file.is_empty() {
-            mistake("body_file", "setting body and body_file both is not allowed");
+            mistake(
+                "body_file",
+                "setting body and body_file both is not allowed",
+            );
         }
         let versions = &self.valid_http_versions;
         let names = |version: &str| versions.iter().any(|v| v == version);
@@ -215,7 +237,10 @@ impl Http {
             mistake("valid_http_versions", "HTTP/3.0 needs enable_http3");
         }
         if self.enable_http3 && (names("HTTP/2.0") || names("HTTP/1.1")) {
-            mistake("valid_http_versions", "enable_http3 excludes HTTP/1.1 and HTTP/2.0");
+            mistake(
+                "valid_http_versions",
+                "enable_http3 excludes HTTP/1.1 and HTTP/2.0",
+            );
         } else if self.enable_http3 && self.client.enable_http2 {
             mistake("enable_http3", "enable_http3 needs enable_http2: false");
         }
@@ -228,7 +253,10 @@ impl Http {
             {
                 mistake(
                     "compression",
-                    &format!("invalid configuration \"{name}: {value}\", \"compression: {}\"", self.compression),
+                    &format!(
+                        "invalid configuration \"{name}: {value}\", \"compression: {}\"",
+                        self.compression
+                    ),
                 );
             }
         }
@@ -250,33 +278,57 @@ impl Http {
     /// Prints the section.
     pub fn tree(&self) -> Tree {
         let mut section = Section::default();
-        let codes = self.valid_status_codes.iter().map(|c| Tree::Bare(c.to_string()));
-        let classes = self.valid_status_classes.iter().map(|c| Tree::Text(format!("{c}xx")));
+        let codes = self
+            .valid_status_codes
+            .iter()
+            .map(|c| Tree::Bare(c.to_string()));
+        let classes = self
+            .valid_status_classes
+            .iter()
+            .map(|c| Tree::Text(format!("{c}xx")));
         let codes: Vec<_> = codes.chain(classes).collect();
         if !codes.is_empty() {
             section.put("valid_status_codes", Tree::List(codes));
         }
-        section.texts("valid_http_versions", self.valid_http_versions.iter().map(String::as_str));
+        section.texts(
+            "valid_http_versions",
+            self.valid_http_versions.iter().map(String::as_str),
+        );
         self.ip.put(&mut section);
-        section.flag("skip_resolve_phase_with_proxy", self.skip_resolve_phase_with_proxy);
+        section.flag(
+            "skip_resolve_phase_with_proxy",
+            self.skip_resolve_phase_with_proxy,
+        );
         section.flag("fail_if_ssl", self.fail_if_ssl);
         section.flag("fail_if_not_ssl", self.fail_if_not_ssl);
         section.text("method", &self.method);
         section.headers("headers", &self.headers);
         section.patterns("fail_if_body_matches_regexp", &self.fail_if_body_matches);
-        section.patterns("fail_if_body_not_matches_regexp", &self.fail_if_body_not_matches);
+        section.patterns(
+            "fail_if_body_not_matches_regexp",
+            &self.fail_if_body_not_matches,
+        );
         for (key, expression) in [
             ("fail_if_body_json_matches_cel", &self.fail_if_json_matches),
-            ("fail_if_body_json_not_matches_cel", &self.fail_if_json_not_matches),
+            (
+                "fail_if_body_json_not_matches_cel",
+                &self.fail_if_json_not_matches,
+            ),
         ] {
             section.text(key, expression.as_ref().map_or("", |e| e.text()));
         }
         for (key, rules) in [
             ("fail_if_header_matches", &self.fail_if_header_matches),
-            ("fail_if_header_not_matches", &self.fail_if_header_not_matches),
+            (
+                "fail_if_header_not_matches",
+                &self.fail_if_header_not_matches,
+            ),
         ] {
             if !rules.is_empty() {
-                section.put(key, Tree::List(rules.iter().map(HeaderRule::tree).collect()));
+                section.put(
+                    key,
+                    Tree::List(rules.iter().map(HeaderRule::tree).collect()),
+                );
             }
         }
         if !self.body.is_empty() {

@@ -40,8 +40,12 @@ impl Icmp {
             source_ip_address: fields
                 .get("source_ip_address", problems, scalar::string)
                 .unwrap_or_default(),
-            payload_size: fields.get("payload_size", problems, scalar::integer).unwrap_or(0),
-            dont_fragment: fields.get("dont_fragment", problems, scalar::boolean).unwrap_or(false),
+            payload_size: fields
+                .get("payload_size", problems, scalar::integer)
+                .unwrap_or(0),
+            dont_fragment: fields
+                .get("dont_fragment", problems, scalar::boolean)
+                .unwrap_or(false),
             ttl: 64,
         };
         if let Some(ttl) = fields.get("ttl", problems, scalar::integer) {

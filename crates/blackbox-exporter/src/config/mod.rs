@@ -6,16 +6,18 @@
 mod client;
 mod dns;
 mod encoding;
+mod grpc;
 mod http;
 mod icmp;
-mod grpc;
 mod script;
 mod size;
 mod tls;
 mod values;
 mod websocket;
 
-pub use self::client::{Authorization, BasicAuth, Client, HeaderSources, OAuth2, ProxyOptions, Source};
+pub use self::client::{
+    Authorization, BasicAuth, Client, HeaderSources, OAuth2, ProxyOptions, Source,
+};
 pub use self::dns::{Dns, RecordRules};
 pub use self::grpc::Grpc;
 pub use self::http::{Compression, HeaderRule, Http};
@@ -26,7 +28,9 @@ pub use self::values::{IpChoice, Pattern, Secret};
 pub use self::websocket::WebSocket;
 
 use exporter_core::dialect::duration;
-use exporter_core::dialect::yaml::{Fields, Node, Problems, Tree, Value, first_document, nearest, scalar};
+use exporter_core::dialect::yaml::{
+    Fields, Node, Problems, Tree, Value, first_document, nearest, scalar,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use values::Section;
@@ -74,7 +78,8 @@ pub(crate) struct Notes<'a> {
 
 impl Notes<'_> {
     fn warn(&mut self, what: &str) {
-        self.warnings.push(format!("module {}: {what}", self.module));
+        self.warnings
+            .push(format!("module {}: {what}", self.module));
     }
 }
 
@@ -82,11 +87,16 @@ impl Config {
     /// Reads the first document of a file. `name` of the file begins each line of the error.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|e| {
-            let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+            let line = bytes[..e.valid_up_to()]
+                .iter()
+                .filter(|b| **b == b'\n')
+                .count()
+                + 1;
             format!("{name}:{line}:1: expected UTF-8 text")
         })?;
         let node = first_document(text).map_err(|e| format!("{name}:{e}"))?;
-        let node = node.ok_or_else(|| format!("{name}: expected a key modules, the file ends before"))?;
+        let node =
+            node.ok_or_else(|| format!("{name}: expected a key modules, the file ends before"))?;
         let mut config = Config::default();
         if node.is_null() {
             return Ok(config);
@@ -139,8 +149,12 @@ impl Module {
         let mut fields = Fields::of(node, "the module", notes.problems);
         let mut module = Module {
             name: name.to_owned(),
-            prober: fields.get("prober", notes.problems, scalar::string).unwrap_or_default(),
-            timeout: fields.get("timeout", notes.problems, scalar::go_duration).unwrap_or(0),
+            prober: fields
+                .get("prober", notes.problems, scalar::string)
+                .unwrap_or_default(),
+            timeout: fields
+                .get("timeout", notes.problems, scalar::go_duration)
+                .unwrap_or(0),
             ..Module::default()
         };
         check_prober(&module.prober, fields.place_of("prober"), notes.problems);
@@ -160,7 +174,9 @@ impl Module {
             module.dns = Dns::read(node, notes);
             // Blocks beside another prober's are often pasted without.
             if module.prober == "dns" && module.dns.query_name.is_empty() {
-                notes.problems.push(node.place, "query_name must be set for the dns prober");
+                notes
+                    .problems
+                    .push(node.place, "query_name must be set for the dns prober");
             }
         }
         if let Some(node) = fields.node("grpc") {
@@ -194,11 +210,7 @@ impl Module {
     }
 }
 
-fn check_prober(
-    prober: &str,
-    place: exporter_core::dialect::yaml::Place,
-    problems: &mut Problems,
-) {
+fn check_prober(prober: &str, place: exporter_core::dialect::yaml::Place, problems: &mut Problems) {
     let known: Vec<&str> = crate::probers::TABLE.iter().map(|p| p.name).collect();
     if known.contains(&prober) {
         return;

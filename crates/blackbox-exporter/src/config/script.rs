@@ -25,10 +25,16 @@ impl Step {
         let mut fields = Fields::of(node, "the step", problems);
         let step = Step {
             expect: fields.get("expect", problems, pattern),
-            expect_bytes: fields.get("expect_bytes", problems, scalar::bytes).unwrap_or_default(),
+            expect_bytes: fields
+                .get("expect_bytes", problems, scalar::bytes)
+                .unwrap_or_default(),
             labels: fields.get("labels", problems, |n, p| list(n, p, read_label)),
-            send: fields.get("send", problems, scalar::bytes).unwrap_or_default(),
-            starttls: fields.get("starttls", problems, scalar::boolean).unwrap_or(false),
+            send: fields
+                .get("send", problems, scalar::bytes)
+                .unwrap_or_default(),
+            starttls: fields
+                .get("starttls", problems, scalar::boolean)
+                .unwrap_or(false),
         };
         if step.expect.is_some() && !step.expect_bytes.is_empty() {
             problems.push(node.place, "a step takes either expect or expect_bytes");
@@ -67,8 +73,12 @@ impl Step {
 
 fn read_label(node: &Node, problems: &mut Problems) -> Option<(String, Vec<u8>)> {
     let mut fields = Fields::of(node, "the label", problems);
-    let name = fields.get("name", problems, scalar::string).unwrap_or_default();
-    let value = fields.get("value", problems, scalar::bytes).unwrap_or_default();
+    let name = fields
+        .get("name", problems, scalar::string)
+        .unwrap_or_default();
+    let value = fields
+        .get("value", problems, scalar::bytes)
+        .unwrap_or_default();
     fields.finish(problems);
     Some((name, value))
 }
@@ -82,7 +92,10 @@ pub fn steps(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<Step> {
 /// Prints `query_response`.
 pub fn put_steps(section: &mut Section, steps: &[Step]) {
     if !steps.is_empty() {
-        section.put("query_response", Tree::List(steps.iter().map(Step::tree).collect()));
+        section.put(
+            "query_response",
+            Tree::List(steps.iter().map(Step::tree).collect()),
+        );
     }
 }
 
@@ -110,7 +123,9 @@ impl Tcp {
                 .get("source_ip_address", notes.problems, scalar::string)
                 .unwrap_or_default(),
             steps: steps(&mut fields, notes.problems),
-            tls: fields.get("tls", notes.problems, scalar::boolean).unwrap_or(false),
+            tls: fields
+                .get("tls", notes.problems, scalar::boolean)
+                .unwrap_or(false),
             tls_config: tls_config(&mut fields, notes),
         };
         fields.finish(notes.problems);
@@ -132,7 +147,8 @@ impl Tcp {
 /// Reads `tls_config` where it is there.
 pub(crate) fn tls_config(fields: &mut Fields<'_>, notes: &mut Notes<'_>) -> TlsOptions {
     let node = fields.node("tls_config");
-    node.map(|node| TlsOptions::read(node, notes)).unwrap_or_default()
+    node.map(|node| TlsOptions::read(node, notes))
+        .unwrap_or_default()
 }
 
 /// The `unix` section.
@@ -151,7 +167,9 @@ impl Unix {
         let mut fields = Fields::of(node, "unix", notes.problems);
         let unix = Unix {
             steps: steps(&mut fields, notes.problems),
-            tls: fields.get("tls", notes.problems, scalar::boolean).unwrap_or(false),
+            tls: fields
+                .get("tls", notes.problems, scalar::boolean)
+                .unwrap_or(false),
             tls_config: tls_config(&mut fields, notes),
         };
         fields.finish(notes.problems);

@@ -19,7 +19,9 @@ pub fn parse(text: &str) -> Option<u64> {
         let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
         let number: f64 = rest[..end].parse().ok()?;
         rest = &rest[end..];
-        let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(rest.len());
         let unit = rest[..end].replace('i', "");
         let power = UNITS.iter().position(|u| *u == unit)?;
         if rest[..end] == *"iB" || rest[..end].matches('i').count() > 1 {

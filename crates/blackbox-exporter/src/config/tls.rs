@@ -70,7 +70,9 @@ impl TlsOptions {
     pub(crate) fn read(node: &Node, notes: &mut Notes<'_>) -> Self {
         let mut fields = Fields::of(node, "tls_config", notes.problems);
         let mut text = |key, problems: &mut Problems| {
-            fields.get(key, problems, scalar::string).unwrap_or_default()
+            fields
+                .get(key, problems, scalar::string)
+                .unwrap_or_default()
         };
         let problems = &mut *notes.problems;
         let mut options = TlsOptions {
@@ -79,7 +81,11 @@ impl TlsOptions {
             ca_file: text("ca_file", problems),
             cert_file: text("cert_file", problems),
             key_file: text("key_file", problems),
-            refs: [text("ca_ref", problems), text("cert_ref", problems), text("key_ref", problems)],
+            refs: [
+                text("ca_ref", problems),
+                text("cert_ref", problems),
+                text("key_ref", problems),
+            ],
             server_name: text("server_name", problems),
             key: fields.get("key", problems, secret).unwrap_or_default(),
             insecure_skip_verify: fields
@@ -116,8 +122,15 @@ impl TlsOptions {
         let cert = has([&self.cert, &self.cert_file, cert_ref]);
         let key = has([&self.key.0, &self.key_file, key_ref]);
         if cert != key {
-            let (one, other) = if cert { ("cert", "key") } else { ("key", "cert") };
-            notes.problems.push(fields.place(), format!("tls_config has a {one} but no {other}"));
+            let (one, other) = if cert {
+                ("cert", "key")
+            } else {
+                ("key", "cert")
+            };
+            notes.problems.push(
+                fields.place(),
+                format!("tls_config has a {one} but no {other}"),
+            );
         }
         if self.max_version.is_some_and(|v| v < TlsVersion::Tls12) {
             notes.problems.push(
@@ -125,8 +138,17 @@ impl TlsOptions {
                 "max_version: TLS 1.0 and 1.1 are not supported, expected TLS12 or TLS13",
             );
         } else if self.min_version.is_some_and(|v| v < TlsVersion::Tls12) {
-            notes.warn("min_version: TLS 1.0 and 1.1 are not supported, TLS 1.2 is the least version");
+            notes.warn(
+                "min_version: TLS 1.0 and 1.1 are not supported, TLS 1.2 is the least version",
+            );
         }
+    }
+
+    /// The same for another host than the one that `server_name` is about.
+    pub fn elsewhere(&self) -> Self {
+        let mut options = self.clone();
+        options.server_name.clear();
+        options
     }
 
     /// Prints the mapping; nothing where nothing is set.
@@ -145,12 +167,17 @@ impl TlsOptions {
         if self.is_given {
             section.bare("insecure_skip_verify", self.insecure_skip_verify);
         }
-        for (key, version) in [("min_version", self.min_version), ("max_version", self.max_version)] {
+        for (key, version) in [
+            ("min_version", self.min_version),
+            ("max_version", self.max_version),
+        ] {
             section.text(key, version.map_or("", TlsVersion::word));
         }
         match section.into_tree() {
             // Only the switch, at its default.
-            Tree::Map(entries) if entries.len() == 1 && !self.insecure_skip_verify => Tree::Map(Vec::new()),
+            Tree::Map(entries) if entries.len() == 1 && !self.insecure_skip_verify => {
+                Tree::Map(Vec::new())
+            }
             tree => tree,
         }
     }

@@ -64,10 +64,14 @@ pub fn free_map<T>(
     let Value::Mapping(entries) = &node.value else {
         return problems.expected(None, node, "a mapping");
     };
-    let mut read_entry = |key: &Node, value: &Node| {
-        Some((key.text()?.to_owned(), read(value, problems)?))
-    };
-    Some(entries.iter().filter_map(|(k, v)| read_entry(k, v)).collect())
+    let mut read_entry =
+        |key: &Node, value: &Node| Some((key.text()?.to_owned(), read(value, problems)?));
+    Some(
+        entries
+            .iter()
+            .filter_map(|(k, v)| read_entry(k, v))
+            .collect(),
+    )
 }
 
 /// Reads a mapping of texts; nothing is the empty text.
@@ -161,7 +165,10 @@ impl Section {
 
     /// A list of texts, unless empty.
     pub fn texts<'t>(&mut self, key: &str, values: impl IntoIterator<Item = &'t str>) {
-        let items: Vec<_> = values.into_iter().map(|v| Tree::Text(v.to_owned())).collect();
+        let items: Vec<_> = values
+            .into_iter()
+            .map(|v| Tree::Text(v.to_owned()))
+            .collect();
         if !items.is_empty() {
             self.put(key, Tree::List(items));
         }
@@ -175,7 +182,11 @@ impl Section {
     /// A mapping of texts, unless empty; credentials are hidden.
     pub fn headers(&mut self, key: &str, values: &[(String, String)]) {
         let shown = |(name, value): &(String, String)| {
-            let value = if is_credential(name) && !value.is_empty() { HIDDEN } else { value };
+            let value = if is_credential(name) && !value.is_empty() {
+                HIDDEN
+            } else {
+                value
+            };
             (name.clone(), Tree::Text(value.to_owned()))
         };
         if !values.is_empty() {
@@ -208,5 +219,7 @@ impl Section {
 
 /// Whether a header of this name carries credentials.
 pub fn is_credential(name: &str) -> bool {
-    ["authorization", "proxy-authorization", "cookie"].iter().any(|n| n.eq_ignore_ascii_case(name))
+    ["authorization", "proxy-authorization", "cookie"]
+        .iter()
+        .any(|n| n.eq_ignore_ascii_case(name))
 }

@@ -206,12 +206,16 @@ impl<'b> Reader<'b> {
 
     /// Two bytes.
     pub fn u16(&mut self) -> Option<u16> {
-        self.take(2).and_then(|b| b.try_into().ok()).map(u16::from_be_bytes)
+        self.take(2)
+            .and_then(|b| b.try_into().ok())
+            .map(u16::from_be_bytes)
     }
 
     /// Four bytes.
     pub fn u32(&mut self) -> Option<u32> {
-        self.take(4).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes)
+        self.take(4)
+            .and_then(|b| b.try_into().ok())
+            .map(u32::from_be_bytes)
     }
 
     /// A string with its length before it.
@@ -271,7 +275,10 @@ impl<'b> Reader<'b> {
         let name = self.name()?;
         let (kind, class, ttl) = (self.u16()?, self.u16()?, self.u32()?);
         let length = usize::from(self.u16()?);
-        let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len())?;
+        let end = self
+            .at
+            .checked_add(length)
+            .filter(|end| *end <= self.bytes.len())?;
         let data = self.data(kind, end)?;
         self.at = end;
         Some(Record {
@@ -355,13 +362,29 @@ mod tests {
             class: 1,
         };
         let bytes = question("Ab.c").encode(0x1234, true).unwrap();
-        assert_eq!(bytes, b"\x12\x34\x01\x00\x00\x01\0\0\0\0\0\0\x02Ab\x01c\0\0\x01\0\x01");
+        assert_eq!(
+            bytes,
+            b"\x12\x34\x01\x00\x00\x01\0\0\0\0\0\0\x02Ab\x01c\0\0\x01\0\x01"
+        );
         let parsed = Message::parse(&bytes).unwrap();
         assert_eq!(parsed.questions, [question("Ab.c.")]);
         assert!(!parsed.is_response);
-        assert_eq!(question("a\\.b.").encode(0, false).unwrap()[12..], *b"\x03a.b\0\0\x01\0\x01");
-        assert_eq!(question(".").encode(0, false).unwrap()[12..], *b"\0\0\x01\0\x01");
-        for bad in ["a..b", ".a", &"a".repeat(64), &"a.".repeat(128), "a\\", "a\\25"] {
+        assert_eq!(
+            question("a\\.b.").encode(0, false).unwrap()[12..],
+            *b"\x03a.b\0\0\x01\0\x01"
+        );
+        assert_eq!(
+            question(".").encode(0, false).unwrap()[12..],
+            *b"\0\0\x01\0\x01"
+        );
+        for bad in [
+            "a..b",
+            ".a",
+            &"a".repeat(64),
+            &"a.".repeat(128),
+            "a\\",
+            "a\\25",
+        ] {
             assert!(question(bad).encode(0, false).is_err(), "{bad}");
         }
     }

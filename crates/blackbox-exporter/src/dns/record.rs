@@ -49,8 +49,15 @@ fn unknown(data: &[u8]) -> String {
 
 fn opt(record: &Record) -> String {
     let version = record.ttl >> 16 & 0xff;
-    let dnssec = if record.ttl & 0x8000 != 0 { "; flags: do" } else { "; flags:" };
-    format!(";; OPT PSEUDOSECTION:\n; EDNS: version {version}{dnssec}; udp: {}", record.class)
+    let dnssec = if record.ttl & 0x8000 != 0 {
+        "; flags: do"
+    } else {
+        "; flags:"
+    };
+    format!(
+        ";; OPT PSEUDOSECTION:\n; EDNS: version {version}{dnssec}; udp: {}",
+        record.class
+    )
 }
 
 fn hex(data: &[u8]) -> String {
@@ -78,7 +85,11 @@ fn base32(data: &[u8]) -> String {
         let bits = u64::from_be_bytes(block);
         for at in 0..(chunk.len() * 8).div_ceil(5) {
             let digit = (bits >> (35 - 5 * at) & 31) as u8;
-            text.push(char::from(if digit < 10 { b'0' + digit } else { b'A' + digit - 10 }));
+            text.push(char::from(if digit < 10 {
+                b'0' + digit
+            } else {
+                b'A' + digit - 10
+            }));
         }
     }
     text
@@ -110,7 +121,8 @@ fn data(kind: u16, bytes: &[u8]) -> Option<String> {
         2 | 3 | 4 | 5 | 7 | 8 | 9 | 12 | 23 | 39 => r.name()?,
         6 => {
             let (primary, mail) = (r.name()?, r.name()?);
-            let numbers: Option<Vec<String>> = (0..5).map(|_| r.u32().map(|n| n.to_string())).collect();
+            let numbers: Option<Vec<String>> =
+                (0..5).map(|_| r.u32().map(|n| n.to_string())).collect();
             format!("{primary} {mail} {}", numbers?.join(" "))
         }
         13 => format!("{} {}", quoted(r.string()?), quoted(r.string()?)),
@@ -121,12 +133,20 @@ fn data(kind: u16, bytes: &[u8]) -> Option<String> {
         29 => location(bytes)?,
         35 => {
             let (order, preference) = (r.u16()?, r.u16()?);
-            let texts = [r.string()?, r.string()?, r.string()?].map(quoted).join(" ");
+            let texts = [r.string()?, r.string()?, r.string()?]
+                .map(quoted)
+                .join(" ");
             format!("{order} {preference} {texts} {}", r.name()?)
         }
         37 => format!("{} {} {} {}", r.u16()?, r.u16()?, r.u8()?, base64(r.rest())),
         43 | 59 | 32768 | 32769 => {
-            format!("{} {} {} {}", r.u16()?, r.u8()?, r.u8()?, upper_hex(r.rest()))
+            format!(
+                "{} {} {} {}",
+                r.u16()?,
+                r.u8()?,
+                r.u8()?,
+                upper_hex(r.rest())
+            )
         }
         44 => format!("{} {} {}", r.u8()?, r.u8()?, upper_hex(r.rest())),
         24 | 46 => signature(r)?,
@@ -142,7 +162,11 @@ fn data(kind: u16, bytes: &[u8]) -> Option<String> {
         62 => format!("{} {}{}", r.u32()?, r.u16()?, types(r)?),
         63 => format!("{} {} {} {}", r.u32()?, r.u8()?, r.u8()?, hex(r.rest())),
         64 | 65 => service(r)?,
-        108 | 109 => bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join("-"),
+        108 | 109 => bytes
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect::<Vec<_>>()
+            .join("-"),
         256 => format!("{} {} {}", r.u16()?, r.u16()?, quoted(r.rest())),
         257 => format!("{} {} {}", r.u8()?, plain(r.string()?), quoted(r.rest())),
         _ => return None,
@@ -175,7 +199,9 @@ fn signature(r: &mut Reader<'_>) -> Option<String> {
     let (expires, begins, tag) = (time(r.u32()?)?, time(r.u32()?)?, r.u16()?);
     let signer = r.name()?;
     let signature = base64(r.rest());
-    Some(format!("{covered} {algorithm} {labels} {ttl} {expires} {begins} {tag} {signer} {signature}"))
+    Some(format!(
+        "{covered} {algorithm} {labels} {ttl} {expires} {begins} {tag} {signer} {signature}"
+    ))
 }
 
 /// `YYYYMMDDHHMMSS`
@@ -217,7 +243,15 @@ fn parameter(key: u16, value: &[u8]) -> Option<String> {
     let name = match key {
         0 => {
             while let Some(key) = r.u16() {
-                let names = ["mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint"];
+                let names = [
+                    "mandatory",
+                    "alpn",
+                    "no-default-alpn",
+                    "port",
+                    "ipv4hint",
+                    "ech",
+                    "ipv6hint",
+                ];
                 let known = names.get(usize::from(key)).map(|n| (*n).to_owned());
                 list.push(known.unwrap_or_else(|| format!("key{key}")));
             }
@@ -235,7 +269,9 @@ fn parameter(key: u16, value: &[u8]) -> Option<String> {
             "port"
         }
         4 => {
-            let chunks = value.chunks_exact(4).filter_map(|c| <[u8; 4]>::try_from(c).ok());
+            let chunks = value
+                .chunks_exact(4)
+                .filter_map(|c| <[u8; 4]>::try_from(c).ok());
             list.extend(chunks.map(|c| Ipv4Addr::from(c).to_string()));
             "ipv4hint"
         }
@@ -244,7 +280,9 @@ fn parameter(key: u16, value: &[u8]) -> Option<String> {
             "ech"
         }
         6 => {
-            let chunks = value.chunks_exact(16).filter_map(|c| <[u8; 16]>::try_from(c).ok());
+            let chunks = value
+                .chunks_exact(16)
+                .filter_map(|c| <[u8; 16]>::try_from(c).ok());
             list.extend(chunks.map(|c| Ipv6Addr::from(c).to_string()));
             "ipv6hint"
         }
@@ -263,7 +301,11 @@ fn location(bytes: &[u8]) -> Option<String> {
         let side = if thousandths >= 0 { positive } else { negative };
         let magnitude = thousandths.unsigned_abs();
         let (degrees, rest) = (magnitude / 3_600_000, magnitude % 3_600_000);
-        format!("{degrees:02} {:02} {:.3} {side}", rest / 60_000, (rest % 60_000) as f64 / 1000.0)
+        format!(
+            "{degrees:02} {:02} {:.3} {side}",
+            rest / 60_000,
+            (rest % 60_000) as f64 / 1000.0
+        )
     };
     let metres = (f64::from(altitude) - 10_000_000.0) / 100.0;
     let precision = |byte: u8| {
@@ -303,16 +345,28 @@ mod tests {
     fn lines() {
         for (kind, data, text) in [
             (1, &b"\x7f\0\0\x01"[..], "A\t127.0.0.1"),
-            (28, b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", "AAAA\t2001:db8::1"),
+            (
+                28,
+                b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01",
+                "AAAA\t2001:db8::1",
+            ),
             (5, b"\x01b\0", "CNAME\tb."),
             (15, b"\0\x0a\x02mx\0", "MX\t10 mx."),
             (16, b"\x02a\"\x03b c", "TXT\t\"a\\\"\" \"b c\""),
-            (6, b"\x01m\0\x01h\0\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05", "SOA\tm. h. 1 2 3 4 5"),
+            (
+                6,
+                b"\x01m\0\x01h\0\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05",
+                "SOA\tm. h. 1 2 3 4 5",
+            ),
             (33, b"\0\x01\0\x02\0\x50\x01t\0", "SRV\t1 2 80 t."),
             (257, b"\0\x05issueca.org", "CAA\t0 issue \"ca.org\""),
             (43, b"\x12\x34\x08\x02\xab\xcd", "DS\t4660 8 2 ABCD"),
             (47, b"\x01b\0\0\x01\x40", "NSEC\tb. A"),
-            (65, b"\0\x01\0\0\x01\0\x03\x02h2\0\x03\0\x02\x01\xbb", "HTTPS\t1 . alpn=\"h2\" port=\"443\""),
+            (
+                65,
+                b"\0\x01\0\0\x01\0\x03\x02h2\0\x03\0\x02\x01\xbb",
+                "HTTPS\t1 . alpn=\"h2\" port=\"443\"",
+            ),
             (4711, b"\x01\x02", "TYPE4711\t\\# 2 0102"),
             (1, b"\x01", "A\t\\# 1 01"),
         ] {

@@ -54,7 +54,11 @@ fn mapped(ip: IpAddr) -> Ipv6Addr {
 /// Multicast scopes (RFC 4291): link 2, site 5, global 14.
 fn scope(ip: Ipv6Addr) -> u8 {
     if let Some(v4) = ip.to_ipv4_mapped() {
-        return if v4.is_loopback() || v4.is_link_local() { 2 } else { 14 };
+        return if v4.is_loopback() || v4.is_link_local() {
+            2
+        } else {
+            14
+        };
     }
     let first = ip.segments()[0];
     match first {
@@ -99,6 +103,12 @@ mod tests {
         let mut list = [address("255.255.255.255"), address("127.0.0.1")];
         sort(&mut list);
         assert_eq!(list[0], address("127.0.0.1"));
-        assert_eq!((scope("fe80::1".parse().unwrap()), policy("fc00::1".parse().unwrap())), (2, (3, 13)));
+        assert_eq!(
+            (
+                scope("fe80::1".parse().unwrap()),
+                policy("fc00::1".parse().unwrap())
+            ),
+            (2, (3, 13))
+        );
     }
 }

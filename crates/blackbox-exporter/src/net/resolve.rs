@@ -93,7 +93,10 @@ impl Resolver {
         let mut why = format!("lookup {host}: no such host");
         for name in conf.candidates(host) {
             let mut addresses = Vec::new();
-            let queries = family.types().iter().map(|kind| self.query(&conf, &name, *kind));
+            let queries = family
+                .types()
+                .iter()
+                .map(|kind| self.query(&conf, &name, *kind));
             for answer in both(queries).await {
                 match answer {
                     Ok(found) => addresses.extend(found),
@@ -132,7 +135,8 @@ impl Resolver {
                     Ok(message) if message.rcode == 3 => return Err(Failure::NoSuchName),
                     Ok(message) => {
                         let code = message.rcode;
-                        last = Failure::Trouble(format!("server {server}: misbehaving, code {code}"));
+                        last =
+                            Failure::Trouble(format!("server {server}: misbehaving, code {code}"));
                     }
                     Err(why) => last = Failure::Trouble(why),
                 }
@@ -189,7 +193,9 @@ async fn exchange(server: SocketAddr, question: &Question, use_tcp: bool) -> io:
     }
     let mut stream = TcpStream::connect(server).await?;
     let length = u16::try_from(query.len()).map_err(io::Error::other)?;
-    stream.write_all(&[&length.to_be_bytes()[..], &query].concat()).await?;
+    stream
+        .write_all(&[&length.to_be_bytes()[..], &query].concat())
+        .await?;
     let length = stream.read_u16().await?;
     let mut answer = vec![0; usize::from(length)];
     stream.read_exact(&mut answer).await?;
@@ -197,7 +203,11 @@ async fn exchange(server: SocketAddr, question: &Question, use_tcp: bool) -> io:
 }
 
 async fn over_udp(server: SocketAddr, query: &[u8], id: u16) -> io::Result<Message> {
-    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let any = if server.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(server).await?;
     socket.send(query).await?;
@@ -251,7 +261,9 @@ impl<T> Watched<T> {
         if let Some(seen) = state.as_ref().filter(|s| s.looked.elapsed() < TRUST) {
             return seen.value.clone();
         }
-        let changed = std::fs::metadata(&self.path).and_then(|m| m.modified()).ok();
+        let changed = std::fs::metadata(&self.path)
+            .and_then(|m| m.modified())
+            .ok();
         if let Some(seen) = state.as_mut().filter(|s| s.changed == changed) {
             seen.looked = Instant::now();
             return seen.value.clone();
@@ -276,7 +288,11 @@ impl Hosts {
     fn parse(text: &str) -> Self {
         let mut names: HashMap<String, Vec<Address>> = HashMap::new();
         for line in text.lines() {
-            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+            let mut words = line
+                .split('#')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace();
             let Some(address) = words.next().and_then(literal) else {
                 continue;
             };
@@ -336,7 +352,11 @@ impl Conf {
     }
 
     fn set_option(&mut self, option: &str) {
-        let number = |prefix| option.strip_prefix(prefix).and_then(|n: &str| n.parse::<usize>().ok());
+        let number = |prefix| {
+            option
+                .strip_prefix(prefix)
+                .and_then(|n: &str| n.parse::<usize>().ok())
+        };
         if let Some(ndots) = number("ndots:") {
             self.ndots = ndots.min(15);
         } else if let Some(seconds) = number("timeout:") {
@@ -356,8 +376,12 @@ impl Conf {
         if let Some(rooted) = host.strip_suffix('.') {
             return vec![format!("{rooted}.")];
         }
-        let mut names: Vec<String> =
-            self.search.iter().filter(|s| !s.is_empty()).map(|s| format!("{host}.{s}.")).collect();
+        let mut names: Vec<String> = self
+            .search
+            .iter()
+            .filter(|s| !s.is_empty())
+            .map(|s| format!("{host}.{s}."))
+            .collect();
         let itself = format!("{host}.");
         match host.matches('.').count() >= self.ndots {
             true => names.insert(0, itself),
@@ -383,7 +407,10 @@ mod tests {
              options ndots:5 timeout:1 attempts:3 rotate use-vc\n",
         );
         assert_eq!(conf.servers.len(), 2);
-        assert_eq!((conf.ndots, conf.attempts, conf.rotate, conf.use_tcp), (5, 3, true, true));
+        assert_eq!(
+            (conf.ndots, conf.attempts, conf.rotate, conf.use_tcp),
+            (5, 3, true, true)
+        );
         assert_eq!(conf.candidates("x.y"), ["x.y.a.b.", "x.y.c.", "x.y."]);
         assert_eq!(conf.candidates("x."), ["x."]);
         assert_eq!(Conf::parse("").servers.len(), 2);

@@ -22,7 +22,11 @@ static PHASES: Family = Family::gauge(
     &["phase"],
     "Time that the probe took by phase in seconds.",
 );
-static ANSWER: Family = Family::gauge("probe_dns_answer_rrs", &[], "Records in the answer section.");
+static ANSWER: Family = Family::gauge(
+    "probe_dns_answer_rrs",
+    &[],
+    "Records in the answer section.",
+);
 static AUTHORITY: Family = Family::gauge(
     "probe_dns_authority_rrs",
     &[],
@@ -42,7 +46,14 @@ static SERIAL: Family = Family::gauge("probe_dns_serial", &[], "Serial number of
 
 /// Families of this prober.
 pub fn families() -> Vec<&'static Family> {
-    let own: &[&Family] = &[&PHASES, &ANSWER, &AUTHORITY, &ADDITIONAL, &SUCCEEDED, &SERIAL];
+    let own: &[&Family] = &[
+        &PHASES,
+        &ANSWER,
+        &AUTHORITY,
+        &ADDITIONAL,
+        &SUCCEEDED,
+        &SERIAL,
+    ];
     [address::FAMILIES, own].concat()
 }
 
@@ -67,7 +78,11 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
     let response = ask(probe, &mut measured).await;
     let connect = (measured.exchange - measured.request).max(0.0);
     let resolve = probe.lookup_seconds;
-    for (phase, seconds) in [("resolve", resolve), ("connect", connect), ("request", measured.request)] {
+    for (phase, seconds) in [
+        ("resolve", resolve),
+        ("connect", connect),
+        ("request", measured.request),
+    ] {
         probe.out.put(&PHASES, &[phase], seconds);
     }
     let empty = Message::default();
@@ -80,10 +95,16 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
     for (family, records) in sections {
         probe.out.put(family, &[], records.len() as f64);
     }
-    probe.out.put(&SUCCEEDED, &[], f64::from(u8::from(measured.response.is_some())));
+    probe.out.put(
+        &SUCCEEDED,
+        &[],
+        f64::from(u8::from(measured.response.is_some())),
+    );
     if kind == SOA && measured.response.is_some() {
         let serials = message.answer.iter().filter_map(Record::serial);
-        probe.out.put(&SERIAL, &[], f64::from(serials.last().unwrap_or(0)));
+        probe
+            .out
+            .put(&SERIAL, &[], f64::from(serials.last().unwrap_or(0)));
     }
     response && judge(settings, message, &mut probe.log)
 }
@@ -113,13 +134,22 @@ async fn ask(probe: &mut Probe<'_>, measured: &mut Measured) -> bool {
         return false;
     }
     let target = probe.target;
-    let (host, port) = split(target, if transport == Transport::Tls { "853" } else { "53" });
+    let (host, port) = split(
+        target,
+        if transport == Transport::Tls {
+            "853"
+        } else {
+            "53"
+        },
+    );
     let Some(address) = address::choose(probe, &settings.ip, host).await else {
         return false;
     };
     let started = Instant::now();
     let asking = exchange(probe, transport, host, port, address, &mut measured.request);
-    let result = within(probe.deadline, asking).await.and_then(|result| result);
+    let result = within(probe.deadline, asking)
+        .await
+        .and_then(|result| result);
     measured.exchange = started.elapsed().as_secs_f64();
     match result {
         Ok(message) => {
@@ -173,7 +203,13 @@ async fn exchange(
     match transport {
         Transport::Udp => {
             let local = source.map_or_else(
-                || if server.is_ipv4() { "0.0.0.0:0".parse() } else { "[::]:0".parse() },
+                || {
+                    if server.is_ipv4() {
+                        "0.0.0.0:0".parse()
+                    } else {
+                        "[::]:0".parse()
+                    }
+                },
                 |ip| Ok(SocketAddr::new(ip, 0)),
             );
             let socket = UdpSocket::bind(local.map_err(|_| "no local address".to_owned())?).await;
@@ -226,7 +262,9 @@ async fn over_stream(
     let sent = Instant::now();
     let length = u16::try_from(query.len()).map_err(|e| e.to_string())?;
     let exchange = async {
-        stream.write_all(&[&length.to_be_bytes()[..], query].concat()).await?;
+        stream
+            .write_all(&[&length.to_be_bytes()[..], query].concat())
+            .await?;
         stream.flush().await?;
         let length = stream.read_u16().await?;
         let mut answer = vec![0; usize::from(length)];
@@ -286,7 +324,8 @@ fn is_valid_rcode(settings: &Dns, rcode: u16, log: &mut ProbeLog) -> bool {
 
 /// Holds the records of a section against its rules.
 fn check(rules: &RecordRules, records: &[Record]) -> Result<(), String> {
-    let needs_records = !rules.fail_if_not_matches.is_empty() || !rules.fail_if_none_matches.is_empty();
+    let needs_records =
+        !rules.fail_if_not_matches.is_empty() || !rules.fail_if_none_matches.is_empty();
     if records.is_empty() && needs_records {
         return Err("there are no records to match".to_owned());
     }

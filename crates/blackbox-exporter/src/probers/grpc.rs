@@ -3,12 +3,12 @@
 //! Its two messages have a field each, so they are written and read here by hand.
 
 use crate::client::{EndTasks, Payload, Tasks, header_name, header_value};
+use crate::error;
 use crate::net::address::{self, Address};
 use crate::net::dial;
 use crate::probe::{Probe, within};
 use crate::tls::{self, Session, Shown};
 use crate::url::Url;
-use crate::error;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
@@ -76,7 +76,9 @@ fn failure(status: u32, why: impl Into<String>) -> Failure {
 pub async fn probe(probe: &mut Probe<'_>) -> bool {
     let settings = &probe.module.grpc;
     let text = match probe.target {
-        target if target.starts_with("http://") || target.starts_with("https://") => target.to_owned(),
+        target if target.starts_with("http://") || target.starts_with("https://") => {
+            target.to_owned()
+        }
         target => format!("http://{target}"),
     };
     let url = match Url::parse(&text) {
@@ -147,7 +149,9 @@ async fn call(
     let port = match url.port() {
         "" if settings.tls => 443,
         "" => 80,
-        port => port.parse().map_err(|_| failure(UNAVAILABLE, "invalid port"))?,
+        port => port
+            .parse()
+            .map_err(|_| failure(UNAVAILABLE, "invalid port"))?,
     };
     let stream = dial::connect(address.with_port(port), None).await;
     let stream = stream.map_err(|e| failure(UNAVAILABLE, format!("connection error: {e}")))?;
@@ -164,7 +168,10 @@ async fn call(
         failure(UNAVAILABLE, format!("connection error: {}", failed.why))
     })?;
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-        return Err(failure(UNAVAILABLE, "connection error: the server does not speak HTTP/2"));
+        return Err(failure(
+            UNAVAILABLE,
+            "connection error: the server does not speak HTTP/2",
+        ));
     }
     outcome.serving = Some(exchange(stream, "https", &url.host, headers, message).await?);
     outcome.session = Some(session);
@@ -177,8 +184,14 @@ fn metadata(configured: &[(String, Vec<String>)]) -> Result<HeaderMap, String> {
     for (name, values) in configured {
         let key = header_name(&name.to_ascii_lowercase())?;
         for value in values {
-            let packed = key.as_str().ends_with("-bin").then(|| STANDARD_NO_PAD.encode(value));
-            headers.append(&key, header_value(name, packed.as_deref().unwrap_or(value))?);
+            let packed = key
+                .as_str()
+                .ends_with("-bin")
+                .then(|| STANDARD_NO_PAD.encode(value));
+            headers.append(
+                &key,
+                header_value(name, packed.as_deref().unwrap_or(value))?,
+            );
         }
     }
     Ok(headers)
@@ -260,7 +273,8 @@ async fn exchange<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let unavailable = |e: &dyn std::fmt::Display| failure(UNAVAILABLE, format!("connection error: {e}"));
+    let unavailable =
+        |e: &dyn std::fmt::Display| failure(UNAVAILABLE, format!("connection error: {e}"));
     let tasks = Tasks::default();
     let _ending = EndTasks(tasks.clone());
     let handshake = hyper::client::conn::http2::handshake(tasks, TokioIo::new(stream)).await;
@@ -275,13 +289,19 @@ where
     *request.uri_mut() = uri;
     *request.version_mut() = http::Version::HTTP_2;
     let headers = request.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
+    );
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     let agent = HeaderValue::from_static(concat!("Blackbox-Exporter/", env!("CARGO_PKG_VERSION")));
     headers.insert(header::USER_AGENT, agent);
     headers.extend(metadata);
     let talk = async {
-        let response = sender.send_request(request).await.map_err(|e| unavailable(&e))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| unavailable(&e))?;
         read(response).await
     };
     // The connection moves only while it is polled; it ends when the server closes it.
@@ -297,18 +317,27 @@ async fn read(response: http::Response<hyper::body::Incoming>) -> Result<u64, Fa
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
         let status = status_of_http(head.status.as_u16());
-        return Err(failure(status, format!("unexpected HTTP status {}", head.status)));
+        return Err(failure(
+            status,
+            format!("unexpected HTTP status {}", head.status),
+        ));
     }
     if let Some(result) = status(&head.headers) {
         return result.and(Err(failure(INTERNAL, "the answer has no message")));
     }
     let limited = http_body_util::Limited::new(body, LARGEST);
     let collected = limited.collect().await;
-    let collected = collected.map_err(|e| failure(UNAVAILABLE, format!("connection error: {e}")))?;
+    let collected =
+        collected.map_err(|e| failure(UNAVAILABLE, format!("connection error: {e}")))?;
     let trailers = collected.trailers().cloned().unwrap_or_default();
     match status(&trailers) {
         Some(result) => result?,
-        None => return Err(failure(INTERNAL, "the server ended the call without a status")),
+        None => {
+            return Err(failure(
+                INTERNAL,
+                "the server ended the call without a status",
+            ));
+        }
     }
     parse_reply(&collected.to_bytes()).ok_or_else(|| failure(INTERNAL, "the answer is malformed"))
 }
@@ -316,11 +345,17 @@ async fn read(response: http::Response<hyper::body::Incoming>) -> Result<u64, Fa
 /// `grpc-status` of headers or trailers.
 fn status(headers: &HeaderMap) -> Option<Result<(), Failure>> {
     let code = headers.get("grpc-status")?;
-    let code = code.to_str().ok().and_then(|c| c.trim().parse().ok()).unwrap_or(UNKNOWN);
+    let code = code
+        .to_str()
+        .ok()
+        .and_then(|c| c.trim().parse().ok())
+        .unwrap_or(UNKNOWN);
     if code == 0 {
         return Some(Ok(()));
     }
-    let message = headers.get("grpc-message").map(|m| String::from_utf8_lossy(m.as_bytes()));
+    let message = headers
+        .get("grpc-message")
+        .map(|m| String::from_utf8_lossy(m.as_bytes()));
     let message = crate::url::unescape(&message.unwrap_or_default());
     Some(Err(failure(code, format!("the call failed: {message}"))))
 }
@@ -350,15 +385,26 @@ mod tests {
         assert_eq!(parse_reply(&[0, 0, 0, 0, 2, 8, 1]), Some(1));
         assert_eq!(parse_reply(&[0, 0, 0, 0, 0]), Some(0));
         assert_eq!(parse_reply(&[0, 0, 0, 0, 5, 0x12, 1, 9, 8, 3]), Some(3));
-        for bad in [&[][..], &[0, 0, 0, 0, 2, 8], &[1, 0, 0, 0, 2, 8, 1], &[0, 0, 0, 0, 1, 8]] {
+        for bad in [
+            &[][..],
+            &[0, 0, 0, 0, 2, 8],
+            &[1, 0, 0, 0, 2, 8, 1],
+            &[0, 0, 0, 0, 1, 8],
+        ] {
             assert_eq!(parse_reply(bad), None, "{bad:?}");
         }
-        assert_eq!((word(Some(1)), word(Some(9)), word(None)), ("SERVING", "", ""));
+        assert_eq!(
+            (word(Some(1)), word(Some(9)), word(None)),
+            ("SERVING", "", "")
+        );
     }
 
     #[test]
     fn keys_are_lower_case_and_bytes_are_packed() {
-        let configured = [("X-Key".to_owned(), vec!["a".to_owned(), "b".to_owned()]), ("k-bin".to_owned(), vec!["hi".to_owned()])];
+        let configured = [
+            ("X-Key".to_owned(), vec!["a".to_owned(), "b".to_owned()]),
+            ("k-bin".to_owned(), vec!["hi".to_owned()]),
+        ];
         let headers = metadata(&configured).unwrap();
         assert_eq!(headers.get_all("x-key").iter().count(), 2);
         assert_eq!(headers["k-bin"], "aGk");

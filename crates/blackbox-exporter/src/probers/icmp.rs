@@ -8,7 +8,9 @@ use crate::net::{dial, resolve};
 use crate::probe::{Probe, within};
 use crate::{debug, error};
 use exporter_core::exposition::Family;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
 use rustix::net::sockopt::{Ipv4PathMtuDiscovery, set_ip_mtu_discover};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{self, IoSliceMut};
@@ -17,7 +19,7 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 static PHASES: Family = Family::gauge(
     "probe_icmp_duration_seconds",
@@ -56,7 +58,11 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
         None => false,
     };
     let resolve = probe.lookup_seconds;
-    for (phase, seconds) in [("resolve", resolve), ("setup", phases.setup), ("rtt", phases.rtt)] {
+    for (phase, seconds) in [
+        ("resolve", resolve),
+        ("setup", phases.setup),
+        ("rtt", phases.rtt),
+    ] {
         probe.out.put(&PHASES, &[phase], seconds);
     }
     success
@@ -104,8 +110,13 @@ async fn ping(
     let request = echo.encode();
     phases.setup = started.elapsed().as_secs_f64();
     let sent = Instant::now();
-    ping.send(&request, address).await.map_err(|e| format!("sending: {e}"))?;
-    let hops = ping.receive(&echo, address).await.map_err(|e| format!("receiving: {e}"))?;
+    ping.send(&request, address)
+        .await
+        .map_err(|e| format!("sending: {e}"))?;
+    let hops = ping
+        .receive(&echo, address)
+        .await
+        .map_err(|e| format!("receiving: {e}"))?;
     phases.rtt = sent.elapsed().as_secs_f64();
     Ok(hops)
 }
@@ -157,7 +168,7 @@ impl Echo<'_> {
     /// Whether a packet is the reply to this request.
     fn is_answered_by(&self, packet: &[u8], raw: bool) -> bool {
         let kind = if self.v6 { 129 } else { 0 };
-        let [t, 0, _, _, id_high, id_low, sequence @ .., ] = packet else {
+        let [t, 0, _, _, id_high, id_low, sequence @ ..] = packet else {
             return false;
         };
         let Some((sequence, payload)) = sequence.split_at_checked(2) else {
@@ -183,17 +194,12 @@ fn checksum(packet: &[u8]) -> u16 {
 }
 
 struct Ping {
-    socket: AsyncFd<Socket>,
+    socket: UdpSocket,
     raw: bool,
 }
 
 impl Ping {
-    fn open(
-        address: Address,
-        source: Option<IpAddr>,
-        whole: bool,
-        ttl: u8,
-    ) -> io::Result<Self> {
+    fn open(address: Address, source: Option<IpAddr>, whole: bool, ttl: u8) -> io::Result<Self> {
         let (domain, protocol) = match address.ip {
             IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
             IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
@@ -229,16 +235,15 @@ impl Ping {
                 }
             }
         }
-        let interest = Interest::READABLE | Interest::WRITABLE;
+        // Datagrams are sent and received alike, whatever their protocol.
         Ok(Ping {
-            socket: AsyncFd::register_with_interest(socket, interest)?,
+            socket: UdpSocket::from_std(socket.into())?,
             raw,
         })
     }
 
     async fn send(&self, packet: &[u8], address: Address) -> io::Result<()> {
-        let to = SockAddr::from(address.with_port(0));
-        let sent = self.socket.async_io(Interest::WRITABLE, |s| s.send_to(packet, &to)).await?;
+        let sent = self.socket.send_to(packet, address.with_port(0)).await?;
         match sent == packet.len() {
             true => Ok(()),
             false => Err(io::Error::other("the packet was not sent whole")),
@@ -249,7 +254,8 @@ impl Ping {
     async fn receive(&self, echo: &Echo<'_>, address: Address) -> io::Result<Option<u8>> {
         let mut buffer = vec![0; echo.payload.len() + 128];
         loop {
-            let got = self.socket.async_io(Interest::READABLE, |s| receive_one(s, &mut buffer)).await;
+            let receive = || receive_one(&self.socket, &mut buffer);
+            let got = self.socket.async_io(Interest::READABLE, receive).await;
             let got = match got {
                 Ok(got) => got,
                 // Errors that routers report do not end the wait.
@@ -269,13 +275,19 @@ impl Ping {
 
 fn is_report(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
-    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable)
+    matches!(
+        error.kind(),
+        ConnectionRefused | HostUnreachable | NetworkUnreachable
+    )
 }
 
 /// Raw sockets of IPv4 have the header before the packet; the ninth byte is the TTL.
 fn without_header(packet: &[u8]) -> (&[u8], Option<u8>) {
     let length = packet.first().map_or(0, |b| usize::from(b & 0xf) * 4);
-    (packet.get(length..).unwrap_or_default(), packet.get(8).copied())
+    (
+        packet.get(length..).unwrap_or_default(),
+        packet.get(8).copied(),
+    )
 }
 
 struct Received {
@@ -284,7 +296,7 @@ struct Received {
     hops: Option<u8>,
 }
 
-fn receive_one(socket: &Socket, buffer: &mut [u8]) -> io::Result<Received> {
+fn receive_one(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Received> {
     let mut control = nix::cmsg_space!(i32, i32);
     let mut slices = [IoSliceMut::new(buffer)];
     let message = recvmsg::<SockaddrStorage>(
@@ -298,7 +310,9 @@ fn receive_one(socket: &Socket, buffer: &mut [u8]) -> io::Result<Received> {
         v4.or_else(|| a.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
     });
     let hops = message.cmsgs()?.find_map(|m| match m {
-        ControlMessageOwned::Ipv4Ttl(n) | ControlMessageOwned::Ipv6HopLimit(n) => u8::try_from(n).ok(),
+        ControlMessageOwned::Ipv4Ttl(n) | ControlMessageOwned::Ipv6HopLimit(n) => {
+            u8::try_from(n).ok()
+        }
         _ => None,
     });
     Ok(Received {

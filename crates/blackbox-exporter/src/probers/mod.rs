@@ -29,13 +29,41 @@ pub struct Prober {
 
 /// All probers.
 pub static TABLE: &[Prober] = &[
-    Prober { name: "http", run: |p| Box::pin(http::probe(p)), families: http::families },
-    Prober { name: "tcp", run: |p| Box::pin(tcp::probe(p)), families: tcp::families },
-    Prober { name: "icmp", run: |p| Box::pin(icmp::probe(p)), families: icmp::families },
-    Prober { name: "dns", run: |p| Box::pin(dns::probe(p)), families: dns::families },
-    Prober { name: "grpc", run: |p| Box::pin(grpc::probe(p)), families: grpc::families },
-    Prober { name: "unix", run: |p| Box::pin(unix::probe(p)), families: unix::families },
-    Prober { name: "websocket", run: |p| Box::pin(websocket::probe(p)), families: websocket::families },
+    Prober {
+        name: "http",
+        run: |p| Box::pin(http::probe(p)),
+        families: http::families,
+    },
+    Prober {
+        name: "tcp",
+        run: |p| Box::pin(tcp::probe(p)),
+        families: tcp::families,
+    },
+    Prober {
+        name: "icmp",
+        run: |p| Box::pin(icmp::probe(p)),
+        families: icmp::families,
+    },
+    Prober {
+        name: "dns",
+        run: |p| Box::pin(dns::probe(p)),
+        families: dns::families,
+    },
+    Prober {
+        name: "grpc",
+        run: |p| Box::pin(grpc::probe(p)),
+        families: grpc::families,
+    },
+    Prober {
+        name: "unix",
+        run: |p| Box::pin(unix::probe(p)),
+        families: unix::families,
+    },
+    Prober {
+        name: "websocket",
+        run: |p| Box::pin(websocket::probe(p)),
+        families: websocket::families,
+    },
 ];
 
 /// The prober of this name.

@@ -137,7 +137,9 @@ impl Script<'_> {
             if let Some(captures) = pattern.regex.captures(&line) {
                 if let Some(labels) = &step.labels {
                     let value = |text: &[u8]| expand(&String::from_utf8_lossy(text), &captures);
-                    let info = labels.iter().map(|(name, text)| (name.clone(), value(text)));
+                    let info = labels
+                        .iter()
+                        .map(|(name, text)| (name.clone(), value(text)));
                     outcome.infos.push(info.collect());
                 }
                 if let Ok(template) = std::str::from_utf8(&step.send) {
@@ -221,7 +223,10 @@ impl Talk {
         let mut seen = 0;
         loop {
             let unread = &self.buffer[self.start..];
-            let end = unread[seen..].iter().position(|b| *b == b'\n').map(|at| seen + at);
+            let end = unread[seen..]
+                .iter()
+                .position(|b| *b == b'\n')
+                .map(|at| seen + at);
             let (line, used) = match end {
                 Some(end) => (&unread[..end], end + 1),
                 None if unread.len() > LONGEST_LINE => {
@@ -242,7 +247,8 @@ impl Talk {
             if line.len() > LONGEST_LINE {
                 return Err(io::Error::other("a line is too long"));
             }
-            let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned();
+            let line =
+                String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned();
             self.start += used;
             seen = 0;
             debug!(log, "Read line", "line" => line);
@@ -272,6 +278,8 @@ impl Talk {
 
 impl std::fmt::Debug for Talk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Talk").field("unread", &(self.buffer.len() - self.start)).finish()
+        f.debug_struct("Talk")
+            .field("unread", &(self.buffer.len() - self.start))
+            .finish()
     }
 }

@@ -34,10 +34,18 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
         steps: &settings.steps,
         tls: settings.tls,
         tls_config: &settings.tls_config,
-        server_name: if probe.hostname.is_empty() { host } else { probe.hostname },
+        server_name: if probe.hostname.is_empty() {
+            host
+        } else {
+            probe.hostname
+        },
     };
     let mut outcome = Outcome::default();
-    let talked = within(probe.deadline, script.run(stream, &mut probe.log, &mut outcome)).await;
+    let talked = within(
+        probe.deadline,
+        script.run(stream, &mut probe.log, &mut outcome),
+    )
+    .await;
     outcome.put(&mut probe.out);
     talked.unwrap_or_else(|why| {
         error!(probe.log, "The conversation did not end", "err" => why);
@@ -51,9 +59,13 @@ async fn connect(probe: &mut Probe<'_>, host: &str, port: &str) -> Option<TcpStr
     let connecting = async {
         let source: Option<IpAddr> = dial::source(&settings.source_ip_address)?;
         let port = port_number(port).map_err(|e| e.to_string())?;
-        dial::connect(address.with_port(port), source).await.map_err(|e| format!("connect: {e}"))
+        dial::connect(address.with_port(port), source)
+            .await
+            .map_err(|e| format!("connect: {e}"))
     };
-    let connected = within(probe.deadline, connecting).await.and_then(|result| result);
+    let connected = within(probe.deadline, connecting)
+        .await
+        .and_then(|result| result);
     connected
         .map_err(|why| error!(probe.log, "Error dialing TCP", "err" => why))
         .ok()

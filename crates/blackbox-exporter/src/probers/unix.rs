@@ -34,7 +34,11 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
         server_name: probe.target,
     };
     let mut outcome = Outcome::default();
-    let talked = within(probe.deadline, script.run(stream, &mut probe.log, &mut outcome)).await;
+    let talked = within(
+        probe.deadline,
+        script.run(stream, &mut probe.log, &mut outcome),
+    )
+    .await;
     outcome.put(&mut probe.out);
     talked.unwrap_or_else(|why| {
         error!(probe.log, "The conversation did not end", "err" => why);

@@ -160,7 +160,11 @@ fn headers(settings: &WebSocket, log: &mut ProbeLog) -> HeaderMap {
         let credentials = read(&authorization.credentials);
         if credentials.as_ref().map_or(true, |c| !c.is_empty()) {
             let kind = &authorization.kind;
-            add("Authorization", credentials.map(|c| format!("{kind} {c}")), log);
+            add(
+                "Authorization",
+                credentials.map(|c| format!("{kind} {c}")),
+                log,
+            );
         }
     }
     let all = settings.client.http_headers.iter().chain(&settings.headers);
@@ -222,7 +226,9 @@ where
     let told = |e: hyper::Error| format!("upgrade: {e}");
     let mut builder = hyper::client::conn::http1::Builder::new();
     builder.title_case_headers(true);
-    let handshake = builder.handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await;
+    let handshake = builder
+        .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
+        .await;
     let (mut sender, connection) = handshake.map_err(told)?;
     let mut nonce = [0; 16];
     // Fails only where the system has no random numbers at all.
@@ -230,14 +236,18 @@ where
     let key = STANDARD.encode(nonce);
     let mut request = Request::new(Empty::new());
     *request.method_mut() = Method::GET;
-    *request.uri_mut() = Uri::try_from(url.request_target()).map_err(|e| format!("invalid URL: {e}"))?;
+    *request.uri_mut() =
+        Uri::try_from(url.request_target()).map_err(|e| format!("invalid URL: {e}"))?;
     let all = request.headers_mut();
     let value = |text: &str| HeaderValue::try_from(text).map_err(|e| e.to_string());
     all.insert(header::HOST, value(&url.host)?);
     all.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     all.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     all.insert(header::SEC_WEBSOCKET_KEY, value(&key)?);
-    all.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    all.insert(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static("13"),
+    );
     for (name, value) in &headers {
         all.append(name, value.clone());
     }
@@ -251,7 +261,10 @@ where
     let response = response.map_err(told)?;
     measured.status = response.status().as_u16();
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(format!("the server answered with status {}", response.status()));
+        return Err(format!(
+            "the server answered with status {}",
+            response.status()
+        ));
     }
     let accepted = response.headers().get(header::SEC_WEBSOCKET_ACCEPT);
     if accepted.map(HeaderValue::as_bytes) != Some(accept(&key).as_bytes()) {
@@ -280,7 +293,9 @@ async fn talk(
     for step in steps {
         let mut send = step.send.clone();
         if let Some(pattern) = &step.expect {
-            let message = read_message(socket).await.map_err(|e| format!("receiving: {e}"))?;
+            let message = read_message(socket)
+                .await
+                .map_err(|e| format!("receiving: {e}"))?;
             let text = String::from_utf8_lossy(&message);
             debug!(log, "Received message", "message" => text);
             let Some(captures) = pattern.regex.captures(&text) else {
@@ -291,7 +306,9 @@ async fn talk(
             }
         }
         if !send.is_empty() {
-            write_frame(socket, TEXT, &send).await.map_err(|e| format!("sending: {e}"))?;
+            write_frame(socket, TEXT, &send)
+                .await
+                .map_err(|e| format!("sending: {e}"))?;
         }
     }
     Ok(())
@@ -323,7 +340,12 @@ async fn write_frame(
         }
     }
     frame.extend_from_slice(&mask);
-    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame.extend(
+        payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
     socket.write_all(&frame).await?;
     socket.flush().await
 }
@@ -346,7 +368,10 @@ async fn read_message(socket: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io:
             return Err(io::Error::other("the message is too large"));
         }
         let mut payload = Vec::new();
-        let read = (&mut *socket).take(length).read_to_end(&mut payload).await?;
+        let read = (&mut *socket)
+            .take(length)
+            .read_to_end(&mut payload)
+            .await?;
         if read as u64 != length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -376,13 +401,18 @@ mod tests {
     #[test]
     fn keys() {
         // The example of RFC 6455, section 1.3.
-        assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(
+            accept("dGhlIHNhbXBsZSBub25jZQ=="),
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
     }
 
     #[tokio::test]
     async fn messages_in_pieces() {
         let (mut near, mut far) = tokio::io::duplex(1 << 18);
-        far.write_all(b"\x89\x01p\x01\x02he\x80\x03llo\x81\x7e\x00\x7e").await.unwrap();
+        far.write_all(b"\x89\x01p\x01\x02he\x80\x03llo\x81\x7e\x00\x7e")
+            .await
+            .unwrap();
         far.write_all(&[b'x'; 126]).await.unwrap();
         far.write_all(b"\x88\x00").await.unwrap();
         assert_eq!(read_message(&mut near).await.unwrap(), b"hello");

@@ -39,7 +39,11 @@ pub fn of(der: &[u8]) -> Option<Labels> {
     Some(Labels {
         fingerprint: hex(digest.as_ref()),
         issuer: name(certificate.issuer()),
-        serial: if magnitude == [0] { String::new() } else { hex(magnitude) },
+        serial: if magnitude == [0] {
+            String::new()
+        } else {
+            hex(magnitude)
+        },
         subject: name(certificate.subject()),
         names: names.collect::<Vec<_>>().join(","),
     })
@@ -76,14 +80,19 @@ fn name(name: &X509Name<'_>) -> String {
     let mut parts = Vec::new();
     for (oid, short, several) in KNOWN {
         let values = attributes.iter().filter(|a| a.0 == oid);
-        let values: Vec<String> = values.map(|a| format!("{short}={}", escape(&a.1))).collect();
+        let values: Vec<String> = values
+            .map(|a| format!("{short}={}", escape(&a.1)))
+            .collect();
         match (several, values.last()) {
             (true, Some(_)) => parts.push(values.join("+")),
             (false, Some(last)) if !last.ends_with('=') => parts.push(last.clone()),
             _ => {}
         }
     }
-    let others = attributes.iter().rev().filter(|a| KNOWN.iter().all(|k| k.0 != a.0));
+    let others = attributes
+        .iter()
+        .rev()
+        .filter(|a| KNOWN.iter().all(|k| k.0 != a.0));
     parts.extend(others.map(|(oid, value)| format!("{oid}={}", escape(value))));
     parts.join(",")
 }
@@ -93,7 +102,9 @@ fn text(attribute: &x509_parser::x509::AttributeTypeAndValue<'_>) -> String {
     match attribute.attr_value().header.tag().0 {
         // BMPString: two bytes a character.
         30 => {
-            let units = bytes.chunks_exact(2).map(|c| u16::from_be_bytes([c[0], c[1]]));
+            let units = bytes
+                .chunks_exact(2)
+                .map(|c| u16::from_be_bytes([c[0], c[1]]));
             String::from_utf16_lossy(&units.collect::<Vec<_>>())
         }
         _ => String::from_utf8_lossy(bytes).into_owned(),
@@ -122,7 +133,11 @@ mod tests {
 
     #[test]
     fn names_are_printed_in_a_fixed_order() {
-        let names = ["a.test".to_owned(), "127.0.0.1".to_owned(), "b.test".to_owned()];
+        let names = [
+            "a.test".to_owned(),
+            "127.0.0.1".to_owned(),
+            "b.test".to_owned(),
+        ];
         let mut params = CertificateParams::new(names).unwrap();
         params.serial_number = Some(SerialNumber::from_slice(&[0x0a, 0xbc]));
         let mut dn = rcgen::DistinguishedName::new();

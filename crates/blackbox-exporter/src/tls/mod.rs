@@ -8,8 +8,8 @@ pub use verify::Roots;
 
 use crate::config::{TlsOptions, TlsVersion};
 use exporter_core::exposition::{Arena, Family};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -38,7 +38,13 @@ static LAST_CHAIN: Family = Family::gauge(
 );
 static CHAIN_INFO: Family = Family::gauge(
     "probe_ssl_last_chain_info",
-    &["fingerprint_sha256", "issuer", "serialnumber", "subject", "subjectalternative"],
+    &[
+        "fingerprint_sha256",
+        "issuer",
+        "serialnumber",
+        "subject",
+        "subjectalternative",
+    ],
     "Constant 1, labelled with the certificate of the peer.",
 );
 static VERSION: Family = Family::gauge(
@@ -121,7 +127,9 @@ pub fn put_rejected(presented: &[CertificateDer<'_>], out: &mut Arena) {
 }
 
 fn earliest(presented: &[CertificateDer<'_>]) -> Option<i64> {
-    let ends = presented.iter().filter_map(|der| certificate::not_after(der));
+    let ends = presented
+        .iter()
+        .filter_map(|der| certificate::not_after(der));
     ends.min()
 }
 
@@ -176,7 +184,9 @@ where
         seen: Mutex::default(),
     });
     let mut config = base_config(options)?;
-    config.dangerous().set_certificate_verifier(verifier.clone());
+    config
+        .dangerous()
+        .set_certificate_verifier(verifier.clone());
     config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
     let connector = TlsConnector::from(Arc::new(config));
     let result = connector.connect(server_name(name), stream).await;
@@ -187,7 +197,9 @@ where
             let session = Session {
                 presented: seen.presented,
                 last_chain: seen.last_chain,
-                version: connection.protocol_version().unwrap_or(ProtocolVersion::Unknown(0)),
+                version: connection
+                    .protocol_version()
+                    .unwrap_or(ProtocolVersion::Unknown(0)),
                 cipher: connection
                     .negotiated_cipher_suite()
                     .map_or(CipherSuite::Unknown(0), |s| s.suite()),
@@ -195,7 +207,9 @@ where
             Ok((stream, session))
         }
         Err(error) => Err(Failed {
-            why: seen.rejected.unwrap_or_else(|| format!("TLS handshake: {error}")),
+            why: seen
+                .rejected
+                .unwrap_or_else(|| format!("TLS handshake: {error}")),
             presented: seen.presented,
         }),
     }
@@ -236,7 +250,9 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
 /// A configuration without authorities; the verifier has them.
 fn base_config(options: &TlsOptions) -> Result<ClientConfig, String> {
     if let Some(key) = options.reference {
-        return Err(format!("tls_config: {key}: there is no secret manager to ask"));
+        return Err(format!(
+            "tls_config: {key}: there is no secret manager to ask"
+        ));
     }
     let versions = versions(options)?;
     let builder = ClientConfig::builder_with_provider(PROVIDER.clone())
@@ -310,12 +326,16 @@ fn roots(options: &TlsOptions) -> Result<Arc<Roots>, String> {
 fn parsed(pem: &[u8]) -> Result<Arc<Roots>, String> {
     type Kept = Vec<(Vec<u8>, Arc<Roots>)>;
     static KEPT: Mutex<Kept> = Mutex::new(Vec::new());
-    let digest = ::ring::digest::digest(&::ring::digest::SHA256, pem).as_ref().to_vec();
+    let digest = ::ring::digest::digest(&::ring::digest::SHA256, pem)
+        .as_ref()
+        .to_vec();
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, roots)) = kept.iter().find(|k| k.0 == digest) {
         return Ok(roots.clone());
     }
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .filter_map(Result::ok)
+        .collect();
     if certificates.is_empty() {
         return Err("tls_config: the CA holds no certificate in PEM".to_owned());
     }
@@ -356,11 +376,18 @@ impl Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let bad = || rustls::Error::from(rustls::CertificateError::BadSignature);
-        let mapping = self.algorithms.mapping.iter().find(|m| m.0 == signed.scheme);
+        let mapping = self
+            .algorithms
+            .mapping
+            .iter()
+            .find(|m| m.0 == signed.scheme);
         let (_, algorithms) = mapping.ok_or_else(bad)?;
         let key = certificate::public_key(certificate).ok_or_else(bad)?;
-        let fitting = algorithms.iter().filter(|a| a.public_key_alg_id().as_ref() == key.algorithm);
-        let mut fitting = fitting.map(|a| a.verify_signature(key.bits, message, signed.signature()));
+        let fitting = algorithms
+            .iter()
+            .filter(|a| a.public_key_alg_id().as_ref() == key.algorithm);
+        let mut fitting =
+            fitting.map(|a| a.verify_signature(key.bits, message, signed.signature()));
         match fitting.any(|result| result.is_ok()) {
             true => Ok(HandshakeSignatureValid::assertion()),
             false => Err(bad()),

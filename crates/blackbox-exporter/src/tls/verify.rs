@@ -95,7 +95,10 @@ pub fn verify(
         best: None,
         trouble: None,
     };
-    if roots.of_subject(leaf.subject().as_raw()).any(|r| r.as_ref() == leaf_der.as_ref()) {
+    if roots
+        .of_subject(leaf.subject().as_raw())
+        .any(|r| r.as_ref() == leaf_der.as_ref())
+    {
         search.found(&[&leaf]);
     } else {
         search.extend(&mut vec![&leaf], leaf_der);
@@ -242,7 +245,9 @@ fn check_issuer(
     let constraints = issuer.basic_constraints().ok().flatten();
     let is_v3 = issuer.version().0 == 2;
     match &constraints {
-        Some(c) if !c.value.ca => return no("certificate is not authorized to sign other certificates"),
+        Some(c) if !c.value.ca => {
+            return no("certificate is not authorized to sign other certificates");
+        }
         None if is_v3 || !is_root => {
             return no("certificate is not authorized to sign other certificates");
         }
@@ -275,7 +280,8 @@ fn check_signature(
             && a.public_key_alg_id().as_ref() == key.algorithm
     });
     let valid = |a: &&dyn SignatureVerificationAlgorithm| {
-        a.verify_signature(key.bits, signed.message, signed.signature).is_ok()
+        a.verify_signature(key.bits, signed.message, signed.signature)
+            .is_ok()
     };
     match fitting.clone().next() {
         None => Err(bad("cannot verify signature: algorithm unimplemented")),
@@ -289,10 +295,12 @@ fn check_signature(
 
 /// Whether every certificate of a chain that limits its use may be used by servers.
 fn serves_servers(chain: &[&X509Certificate<'_>]) -> bool {
-    chain.iter().all(|certificate| match certificate.extended_key_usage() {
-        Ok(Some(usage)) => usage.value.any || usage.value.server_auth,
-        _ => true,
-    })
+    chain
+        .iter()
+        .all(|certificate| match certificate.extended_key_usage() {
+            Ok(Some(usage)) => usage.value.any || usage.value.server_auth,
+            _ => true,
+        })
 }
 
 /// Names of the leaf against the name constraints of an issuer.
@@ -307,7 +315,10 @@ fn check_constraints(
     for certificate in chain {
         for name in names(certificate) {
             let excluded = constraints.value.excluded_subtrees.iter().flatten();
-            if excluded.filter_map(|t| covers(&t.base, &name)).any(|covered| covered) {
+            if excluded
+                .filter_map(|t| covers(&t.base, &name))
+                .any(|covered| covered)
+            {
                 return violated("a name is excluded by a name constraint");
             }
             let permitted = constraints.value.permitted_subtrees.iter().flatten();
@@ -362,7 +373,10 @@ fn covers(constraint: &GeneralName<'_>, name: &Name<'_>) -> Option<bool> {
 /// Whether a leaf is for a name or an address. The common name does not count.
 fn check_name(leaf: &X509Certificate<'_>, name: &str) -> Result<(), Rejected> {
     let names = names(leaf);
-    let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|n| n.strip_suffix(']'))
+        .unwrap_or(name);
     let found = match bare.split('%').next().unwrap_or_default().parse::<IpAddr>() {
         Ok(ip) => {
             let octets = match ip {
@@ -372,9 +386,13 @@ fn check_name(leaf: &X509Certificate<'_>, name: &str) -> Result<(), Rejected> {
                     None => ip.octets().to_vec(),
                 },
             };
-            names.iter().any(|n| matches!(n, Name::Ip(bytes) if *bytes == octets))
+            names
+                .iter()
+                .any(|n| matches!(n, Name::Ip(bytes) if *bytes == octets))
         }
-        Err(_) => names.iter().any(|n| matches!(n, Name::Dns(pattern) if matches_host(pattern, name))),
+        Err(_) => names
+            .iter()
+            .any(|n| matches!(n, Name::Dns(pattern) if matches_host(pattern, name))),
     };
     match found {
         true => Ok(()),
@@ -393,7 +411,9 @@ fn matches_host(pattern: &str, host: &str) -> bool {
         return false;
     }
     match pattern.strip_prefix("*.") {
-        Some(parent) => host.split_once('.').is_some_and(|(first, rest)| !first.is_empty() && rest == parent),
+        Some(parent) => host
+            .split_once('.')
+            .is_some_and(|(first, rest)| !first.is_empty() && rest == parent),
         None => pattern == host,
     }
 }
@@ -402,15 +422,17 @@ fn matches_host(pattern: &str, host: &str) -> bool {
 mod tests {
     use super::*;
     use rcgen::{
-        BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-        NameConstraints, date_time_ymd,
+        BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa,
+        KeyPair, NameConstraints, date_time_ymd,
     };
 
     type Issuer = CertifiedIssuer<'static, KeyPair>;
 
     fn params(name: &str, end: i32) -> CertificateParams {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(end, 1, 1);
         params
@@ -435,7 +457,11 @@ mod tests {
         date_time_ymd(year, 1, 1).unix_timestamp()
     }
 
-    fn check(presented: &[CertificateDer<'_>], name: &str, roots: &[&Issuer]) -> Result<i64, String> {
+    fn check(
+        presented: &[CertificateDer<'_>],
+        name: &str,
+        roots: &[&Issuer],
+    ) -> Result<i64, String> {
         let roots = Roots::new(roots.iter().map(|r| r.der().clone()).collect());
         let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
         verify(presented, name, &roots, year(2025), algorithms.all)
@@ -450,10 +476,24 @@ mod tests {
         let again = KeyPair::from_pem(&one.key().serialize_pem()).unwrap();
         let two = root(ca("root", 2040), again);
         let certificate = leaf(params("a.test", 2050), &one);
-        assert_eq!(check(&[certificate.clone()], "a.test", &[&one]), Ok(year(2030)));
-        assert_eq!(check(&[certificate.clone()], "A.test.", &[&one, &two]), Ok(year(2040)));
-        assert!(check(&[certificate.clone()], "b.test", &[&one]).unwrap_err().contains("b.test"));
-        assert!(check(&[certificate], "a.test", &[]).unwrap_err().contains("unknown authority"));
+        assert_eq!(
+            check(&[certificate.clone()], "a.test", &[&one]),
+            Ok(year(2030))
+        );
+        assert_eq!(
+            check(&[certificate.clone()], "A.test.", &[&one, &two]),
+            Ok(year(2040))
+        );
+        assert!(
+            check(&[certificate.clone()], "b.test", &[&one])
+                .unwrap_err()
+                .contains("b.test")
+        );
+        assert!(
+            check(&[certificate], "a.test", &[])
+                .unwrap_err()
+                .contains("unknown authority")
+        );
     }
 
     #[test]
@@ -476,11 +516,19 @@ mod tests {
         let key = || KeyPair::generate().unwrap();
         let top = root(ca("root", 2040), key());
         let expired = leaf(params("a.test", 2024), &top);
-        assert!(check(&[expired], "a.test", &[&top]).unwrap_err().contains("expired"));
+        assert!(
+            check(&[expired], "a.test", &[&top])
+                .unwrap_err()
+                .contains("expired")
+        );
         let mut client = params("a.test", 2050);
         client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let client = leaf(client, &top);
-        assert!(check(&[client], "a.test", &[&top]).unwrap_err().contains("key usage"));
+        assert!(
+            check(&[client], "a.test", &[&top])
+                .unwrap_err()
+                .contains("key usage")
+        );
         let mut limited = ca("limited", 2040);
         limited.name_constraints = Some(NameConstraints {
             permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("good.test".to_owned())],
@@ -496,7 +544,10 @@ mod tests {
     #[test]
     fn a_trusted_leaf_is_its_own_chain() {
         let own = root(ca("self.test", 2030), KeyPair::generate().unwrap());
-        assert_eq!(check(&[own.der().clone()], "self.test", &[&own]), Ok(year(2030)));
+        assert_eq!(
+            check(&[own.der().clone()], "self.test", &[&own]),
+            Ok(year(2030))
+        );
     }
 
     #[test]

@@ -104,7 +104,9 @@ impl Reader {
         let mut first = None;
         let stage = match compression {
             None | Some(Compression::Identity) => Stage::Plain(sink),
-            Some(Compression::Brotli) => Stage::Brotli(Box::new(DecompressorWriter::new(sink, 4096))),
+            Some(Compression::Brotli) => {
+                Stage::Brotli(Box::new(DecompressorWriter::new(sink, 4096)))
+            }
             Some(Compression::Deflate) => Stage::Deflate(Deflate {
                 state: Decompress::new(false),
                 sink,
@@ -178,7 +180,9 @@ async fn gzip_head(answer: &mut Answer) -> Result<Bytes, (String, u64)> {
             return Ok(head.into());
         }
         match answer.data().await {
-            Ok(Some(bytes)) if head.is_empty() && bytes.len() >= 10 && bytes.starts_with(&magic) => {
+            Ok(Some(bytes))
+                if head.is_empty() && bytes.len() >= 10 && bytes.starts_with(&magic) =>
+            {
                 return Ok(bytes);
             }
             Ok(Some(bytes)) => head.extend_from_slice(&bytes),
@@ -212,7 +216,10 @@ mod tests {
     }
 
     fn unpack(mut reader: Reader, input: &[u8]) -> (u64, bool) {
-        let pushed = input.chunks(7).try_for_each(|c| reader.push(c)).and_then(|()| reader.end());
+        let pushed = input
+            .chunks(7)
+            .try_for_each(|c| reader.push(c))
+            .and_then(|()| reader.end());
         (reader.sink().count, pushed.is_ok())
     }
 
@@ -222,10 +229,15 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&body).unwrap();
         let gzip = gzip.finish().unwrap();
-        let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut deflate =
+            flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
         deflate.write_all(&body).unwrap();
         let deflate = deflate.finish().unwrap();
-        let gz = |limit| reader(Stage::Gzip(Box::new(MultiGzDecoder::new(Sink::new(false, limit)))));
+        let gz = |limit| {
+            reader(Stage::Gzip(Box::new(MultiGzDecoder::new(Sink::new(
+                false, limit,
+            )))))
+        };
         let raw = |limit| {
             reader(Stage::Deflate(Deflate {
                 state: Decompress::new(false),
@@ -243,7 +255,12 @@ mod tests {
         for empty in [gz(None), raw(None)] {
             assert!(!unpack(empty, b"").1);
         }
-        let brotli = || reader(Stage::Brotli(Box::new(DecompressorWriter::new(Sink::new(true, None), 4096))));
+        let brotli = || {
+            reader(Stage::Brotli(Box::new(DecompressorWriter::new(
+                Sink::new(true, None),
+                4096,
+            ))))
+        };
         // A stream of one uncompressed block that says "hi".
         let packed = [0x8b, 0x00, 0x80, b'h', b'i', 0x03];
         assert_eq!(unpack(brotli(), &packed), (2, true));

@@ -18,7 +18,11 @@ pub async fn judge(
     measured: &mut Measured,
     log: &mut ProbeLog,
 ) -> bool {
-    let Final { mut answer, closed, is_head } = last;
+    let Final {
+        mut answer,
+        closed,
+        is_head,
+    } = last;
     describe(&answer, is_head, measured);
     debug!(log, "Received HTTP response", "status_code" => measured.status);
     let mut success = is_valid_status(settings, measured.status, log);
@@ -60,7 +64,9 @@ fn describe(answer: &Answer, is_head: bool, measured: &mut Measured) {
     measured.session.clone_from(&answer.session);
     measured.over_tls = answer.session.is_some();
     let told = head.headers.get(header::CONTENT_LENGTH);
-    let told = told.and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse::<i64>().ok());
+    let told = told
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.trim().parse::<i64>().ok());
     let chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
     measured.content_length = match (told, answer.exact_length()) {
         (_, _) if chunked => -1,
@@ -70,8 +76,9 @@ fn describe(answer: &Answer, is_head: bool, measured: &mut Measured) {
     };
     let modified = head.headers.get(header::LAST_MODIFIED);
     let modified = modified.and_then(|v| httpdate::parse_http_date(v.to_str().ok()?).ok());
-    measured.last_modified =
-        modified.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map(|t| t.as_secs());
+    measured.last_modified = modified
+        .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
+        .map(|t| t.as_secs());
 }
 
 fn version_text(version: Version) -> &'static str {
@@ -85,7 +92,8 @@ fn version_text(version: Version) -> &'static str {
 
 fn is_valid_status(settings: &Http, status: u16, log: &mut ProbeLog) -> bool {
     let status = i64::from(status);
-    let anything = settings.valid_status_codes.is_empty() && settings.valid_status_classes.is_empty();
+    let anything =
+        settings.valid_status_codes.is_empty() && settings.valid_status_classes.is_empty();
     let valid = match anything {
         true => (200..300).contains(&status),
         false => {
@@ -119,8 +127,14 @@ fn headers_fit(settings: &Http, headers: &HeaderMap, log: &mut ProbeLog) -> bool
         }
         matched == wanted
     };
-    settings.fail_if_header_matches.iter().all(|rule| fit(rule, false, log))
-        && settings.fail_if_header_not_matches.iter().all(|rule| fit(rule, true, log))
+    settings
+        .fail_if_header_matches
+        .iter()
+        .all(|rule| fit(rule, false, log))
+        && settings
+            .fail_if_header_not_matches
+            .iter()
+            .all(|rule| fit(rule, true, log))
 }
 
 fn looks_at_body(settings: &Http) -> bool {
@@ -128,7 +142,12 @@ fn looks_at_body(settings: &Http) -> bool {
 }
 
 /// The body of a redirect that was not followed is closed before anybody can read it.
-fn judge_closed(settings: &Http, measured: &mut Measured, success: bool, log: &mut ProbeLog) -> bool {
+fn judge_closed(
+    settings: &Http,
+    measured: &mut Measured,
+    success: bool,
+    log: &mut ProbeLog,
+) -> bool {
     let decompresses = settings
         .compression()
         .is_some_and(|c| c != crate::config::Compression::Identity);
@@ -141,7 +160,10 @@ fn judge_closed(settings: &Http, measured: &mut Measured, success: bool, log: &m
         measured.failed_due_to_regex = true;
         return false;
     }
-    let expressions = [&settings.fail_if_json_matches, &settings.fail_if_json_not_matches];
+    let expressions = [
+        &settings.fail_if_json_matches,
+        &settings.fail_if_json_not_matches,
+    ];
     if success && expressions.iter().any(|e| e.is_some()) {
         error!(log, "Error reading HTTP body", "err" => "the body is closed");
         measured.failed_due_to_cel = true;
@@ -211,12 +233,18 @@ impl Drop for Counting<'_> {
 
 fn body_fits(settings: &Http, body: &[u8], log: &mut ProbeLog) -> bool {
     let text = String::from_utf8_lossy(body);
-    let found = settings.fail_if_body_matches.iter().find(|p| p.regex.is_match(&text));
+    let found = settings
+        .fail_if_body_matches
+        .iter()
+        .find(|p| p.regex.is_match(&text));
     if let Some(pattern) = found {
         error!(log, "Body matched regular expression", "regexp" => pattern.text);
         return false;
     }
-    let missed = settings.fail_if_body_not_matches.iter().find(|p| !p.regex.is_match(&text));
+    let missed = settings
+        .fail_if_body_not_matches
+        .iter()
+        .find(|p| !p.regex.is_match(&text));
     if let Some(pattern) = missed {
         error!(log, "Body did not match regular expression", "regexp" => pattern.text);
         return false;
@@ -237,16 +265,23 @@ async fn json_fits(
             return false;
         }
     };
-    let given = expressions.iter().filter_map(|(e, fails)| Some(((*e).clone()?, *fails)));
+    let given = expressions
+        .iter()
+        .filter_map(|(e, fails)| Some(((*e).clone()?, *fails)));
     let given: Vec<_> = given.collect();
     let evaluation = tokio::task::spawn_blocking(move || {
-        given.iter().try_for_each(|(expression, fails)| match expression.evaluate(&json) {
-            Ok(truth) if truth == *fails => Err(format!("{:?} is {truth}", expression.text())),
-            Ok(_) => Ok(()),
-            Err(why) => Err(format!("{:?}: {why}", expression.text())),
-        })
+        given
+            .iter()
+            .try_for_each(|(expression, fails)| match expression.evaluate(&json) {
+                Ok(truth) if truth == *fails => Err(format!("{:?} is {truth}", expression.text())),
+                Ok(_) => Ok(()),
+                Err(why) => Err(format!("{:?}: {why}", expression.text())),
+            })
     });
-    match evaluation.await.unwrap_or_else(|_| Err("the evaluation broke down".to_owned())) {
+    match evaluation
+        .await
+        .unwrap_or_else(|_| Err("the evaluation broke down".to_owned()))
+    {
         Ok(()) => true,
         Err(why) => {
             error!(log, "Body does not fit the CEL expression", "err" => why);

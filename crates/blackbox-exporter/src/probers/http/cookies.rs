@@ -74,7 +74,9 @@ fn parse(text: &str, request_path: &str, host: &str) -> Option<(Cookie, bool)> {
     if name.trim().is_empty() {
         return None;
     }
-    let folder = request_path.rfind('/').map_or("/", |at| &request_path[..at.max(1)]);
+    let folder = request_path
+        .rfind('/')
+        .map_or("/", |at| &request_path[..at.max(1)]);
     let mut cookie = Cookie {
         name: name.trim().to_owned(),
         value: value.trim().trim_matches('"').to_owned(),
@@ -101,7 +103,12 @@ fn parse(text: &str, request_path: &str, host: &str) -> Option<(Cookie, bool)> {
             }
             "path" if value.starts_with('/') => cookie.path = value.to_owned(),
             "secure" => cookie.secure = true,
-            "max-age" => lives = value.trim().parse::<i64>().map_or(lives, |seconds| seconds > 0),
+            "max-age" => {
+                lives = value
+                    .trim()
+                    .parse::<i64>()
+                    .map_or(lives, |seconds| seconds > 0)
+            }
             _ => {}
         }
     }
@@ -114,7 +121,9 @@ fn is_below(host: &str, domain: &str) -> bool {
 
 fn is_under(path: &str, folder: &str) -> bool {
     path == folder
-        || path.strip_prefix(folder).is_some_and(|rest| folder.ends_with('/') || rest.starts_with('/'))
+        || path
+            .strip_prefix(folder)
+            .is_some_and(|rest| folder.ends_with('/') || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -138,16 +147,51 @@ mod tests {
     #[test]
     fn scopes() {
         for (set, from, to, cookies) in [
-            (&["a=1"][..], "http://h.test/x/y", "http://h.test/x/z", "a=1"),
+            (
+                &["a=1"][..],
+                "http://h.test/x/y",
+                "http://h.test/x/z",
+                "a=1",
+            ),
             (&["a=1"], "http://h.test/x/y", "http://h.test/z", ""),
-            (&["a=1; Path=/"], "http://h.test/x/y", "http://h.test/z", "a=1"),
+            (
+                &["a=1; Path=/"],
+                "http://h.test/x/y",
+                "http://h.test/z",
+                "a=1",
+            ),
             (&["a=1; Path=/"], "http://h.test/", "http://o.test/", ""),
-            (&["a=1; Domain=test.org"], "http://h.test.org/", "http://o.test.org/", "a=1"),
-            (&["a=1; Domain=org"], "http://h.test.org/", "http://h.test.org/", ""),
-            (&["a=1; Domain=other.org"], "http://h.test.org/", "http://other.org/", ""),
+            (
+                &["a=1; Domain=test.org"],
+                "http://h.test.org/",
+                "http://o.test.org/",
+                "a=1",
+            ),
+            (
+                &["a=1; Domain=org"],
+                "http://h.test.org/",
+                "http://h.test.org/",
+                "",
+            ),
+            (
+                &["a=1; Domain=other.org"],
+                "http://h.test.org/",
+                "http://other.org/",
+                "",
+            ),
             (&["a=1; Secure"], "https://h.test/", "http://h.test/", ""),
-            (&["a=1", "a=2", "b=3"], "http://h.test/", "http://h.test/", "a=2; b=3"),
-            (&["a=1", "a=; Max-Age=0"], "http://h.test/", "http://h.test/", ""),
+            (
+                &["a=1", "a=2", "b=3"],
+                "http://h.test/",
+                "http://h.test/",
+                "a=2; b=3",
+            ),
+            (
+                &["a=1", "a=; Max-Age=0"],
+                "http://h.test/",
+                "http://h.test/",
+                "",
+            ),
             (&["nonsense", "=x"], "http://h.test/", "http://h.test/", ""),
         ] {
             assert_eq!(sent(set, from, to), cookies, "{set:?}");

@@ -4,10 +4,10 @@ use super::cookies::Jar;
 use super::{Measured, token};
 use crate::client::{self, Answer, Outgoing, Payload, Times, header_name, header_value};
 use crate::config::{Client, Http, TlsOptions};
+use crate::debug;
 use crate::net::address::{Address, bracketed};
 use crate::probe::Probe;
 use crate::url::Url;
-use crate::debug;
 use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -41,7 +41,9 @@ impl Start {
     pub fn new(probe: &Probe<'_>) -> Result<Self, String> {
         let target = probe.target;
         let starts = |scheme: &str| {
-            target.get(..scheme.len()).is_some_and(|t| t.eq_ignore_ascii_case(scheme))
+            target
+                .get(..scheme.len())
+                .is_some_and(|t| t.eq_ignore_ascii_case(scheme))
         };
         let text = match starts("http://") || starts("https://") {
             true => target.to_owned(),
@@ -49,7 +51,10 @@ impl Start {
         };
         let url = Url::parse(&text)?;
         let headers = &probe.module.http.headers;
-        let configured = headers.iter().rev().find(|h| h.0.eq_ignore_ascii_case("host"));
+        let configured = headers
+            .iter()
+            .rev()
+            .find(|h| h.0.eq_ignore_ascii_case("host"));
         let host = match probe.hostname {
             "" => configured.map_or("", |h| h.1.as_str()),
             name => name,
@@ -88,7 +93,9 @@ impl Trust {
     fn admits(&mut self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         let same = host == self.host
-            || host.strip_suffix(&self.host).is_some_and(|h| h.ends_with('.'));
+            || host
+                .strip_suffix(&self.host)
+                .is_some_and(|h| h.ends_with('.'));
         self.lost |= !same;
         !self.lost
     }
@@ -137,18 +144,29 @@ pub async fn follow(
         debug!(probe.log, "Making HTTP request", "url" => hop.url.redacted(), "host" => hop.host());
         let mut times = Times::default();
         let answer = {
-            let mut summed = Summed { times: &mut times, measured };
+            let mut summed = Summed {
+                times: &mut times,
+                measured,
+            };
             chain.send(&hop, &mut summed).await?
         };
         let next = chain.next(&hop, &answer)?;
         let is_head = hop.method == Method::HEAD;
         let Some(next) = next else {
-            return Ok(Final { answer, closed: false, is_head });
+            return Ok(Final {
+                answer,
+                closed: false,
+                is_head,
+            });
         };
         measured.redirects += 1;
         if !settings.client.follow_redirects || measured.redirects > MOST_REDIRECTS {
             debug!(probe.log, "Not following redirect");
-            return Ok(Final { answer, closed: true, is_head });
+            return Ok(Final {
+                answer,
+                closed: true,
+                is_head,
+            });
         }
         debug!(probe.log, "Received redirect", "location" => next.url.redacted());
         hop = next;
@@ -218,10 +236,7 @@ impl<'m> Chain<'m> {
             body: payload(settings)?,
             server_name: start.server_name.clone(),
             dialled,
-            elsewhere: TlsOptions {
-                server_name: String::new(),
-                ..client.tls.clone()
-            },
+            elsewhere: client.tls.elsewhere(),
             trust: Trust {
                 host: host.to_ascii_lowercase(),
                 lost: false,
@@ -239,7 +254,11 @@ impl<'m> Chain<'m> {
         let outgoing = Outgoing {
             url: &hop.url,
             address: hop.address,
-            server_name: if first { &self.server_name } else { hop.url.hostname() },
+            server_name: if first {
+                &self.server_name
+            } else {
+                hop.url.hostname()
+            },
             tls: if first { &client.tls } else { &self.elsewhere },
             http2: client.enable_http2,
             proxy: &client.proxy,
@@ -250,7 +269,8 @@ impl<'m> Chain<'m> {
         };
         match client::send(outgoing, summed.times).await {
             Ok(answer) => {
-                self.jar.take(&answer.head.headers, &hop.url, hop.hostname());
+                self.jar
+                    .take(&answer.head.headers, &hop.url, hop.hostname());
                 Ok(answer)
             }
             Err(trouble) => {
@@ -297,7 +317,10 @@ impl<'m> Chain<'m> {
     /// The request that an answer redirects to.
     fn next(&self, hop: &Hop, answer: &Answer) -> Result<Option<Hop>, String> {
         let status = answer.head.status;
-        let keeps = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+        let keeps = matches!(
+            status,
+            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+        );
         let changes = matches!(
             status,
             StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER
@@ -311,15 +334,23 @@ impl<'m> Chain<'m> {
         if keeps && hop.with_body && self.body.chunked {
             return Ok(None);
         }
-        let url = hop.url.join(&location).map_err(|e| format!("bad Location: {e}"))?;
+        let url = hop
+            .url
+            .join(&location)
+            .map_err(|e| format!("bad Location: {e}"))?;
         if !matches!(url.scheme.as_str(), "http" | "https") {
             return Err(format!("unsupported protocol scheme {:?}", url.scheme));
         }
-        let relative = Url::parse(&location).is_ok_and(|r| r.scheme.is_empty() && r.host.is_empty());
+        let relative =
+            Url::parse(&location).is_ok_and(|r| r.scheme.is_empty() && r.host.is_empty());
         let same = relative || url.host == self.dialled && hop.address.is_some();
         let is_simple = matches!(hop.method, Method::GET | Method::HEAD);
         Ok(Some(Hop {
-            host: if relative { hop.host.clone() } else { String::new() },
+            host: if relative {
+                hop.host.clone()
+            } else {
+                String::new()
+            },
             address: hop.address.filter(|_| same),
             method: match keeps || is_simple {
                 true => hop.method.clone(),
@@ -356,7 +387,10 @@ fn configured_headers(configured: &[(String, String)]) -> Result<HeaderMap, Stri
     sorted.sort_by_key(|h| h.0.to_ascii_lowercase());
     for (name, value) in sorted {
         let key = header_name(name)?;
-        if matches!(key, header::HOST | header::CONTENT_LENGTH | header::TRANSFER_ENCODING) {
+        if matches!(
+            key,
+            header::HOST | header::CONTENT_LENGTH | header::TRANSFER_ENCODING
+        ) {
             continue;
         }
         if key == header::USER_AGENT && value.is_empty() {
@@ -395,7 +429,8 @@ async fn credentials(
 ) -> Result<Option<HeaderValue>, String> {
     let text = if let Some(authorization) = &client.authorization {
         let credentials = authorization.credentials.resolve().await;
-        let credentials = credentials.map_err(|e| format!("unable to read authorization credentials: {e}"))?;
+        let credentials =
+            credentials.map_err(|e| format!("unable to read authorization credentials: {e}"))?;
         format!("{} {credentials}", authorization.kind)
     } else if let Some(auth) = &client.basic_auth {
         let user = auth.username.resolve().await?;

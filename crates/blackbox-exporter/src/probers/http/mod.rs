@@ -7,10 +7,10 @@ mod hops;
 mod token;
 
 use crate::client::conntrack;
+use crate::error;
 use crate::net::address;
 use crate::probe::{Probe, within};
 use crate::tls::{self, Session, Shown};
-use crate::error;
 use exporter_core::exposition::Family;
 pub use hops::basic;
 use hops::{Final, Start};
@@ -32,17 +32,14 @@ static BODY: Family = Family::gauge(
     &[],
     "Length of the body after decompression in bytes, as far as it was read.",
 );
-static REDIRECTS: Family = Family::gauge("probe_http_redirects", &[], "Redirects that were received.");
+static REDIRECTS: Family =
+    Family::gauge("probe_http_redirects", &[], "Redirects that were received.");
 static SSL: Family = Family::gauge(
     "probe_http_ssl",
     &[],
     "Whether the last answer came over TLS.",
 );
-static VERSION: Family = Family::gauge(
-    "probe_http_version",
-    &[],
-    "Version of HTTP of the answer.",
-);
+static VERSION: Family = Family::gauge("probe_http_version", &[], "Version of HTTP of the answer.");
 static REGEX: Family = Family::gauge(
     "probe_failed_due_to_regex",
     &[],
@@ -62,7 +59,16 @@ static LAST_MODIFIED: Family = Family::gauge(
 /// Families of this prober.
 pub fn families() -> Vec<&'static Family> {
     let own: &[&Family] = &[
-        &PHASES, &STATUS, &LENGTH, &BODY, &REDIRECTS, &SSL, &VERSION, &REGEX, &CEL, &LAST_MODIFIED,
+        &PHASES,
+        &STATUS,
+        &LENGTH,
+        &BODY,
+        &REDIRECTS,
+        &SSL,
+        &VERSION,
+        &REGEX,
+        &CEL,
+        &LAST_MODIFIED,
     ];
     [address::FAMILIES, own, tls::FAMILIES].concat()
 }
@@ -165,7 +171,11 @@ fn put(probe: &mut Probe<'_>, measured: &Measured) {
     out.put(&REDIRECTS, &[], f64::from(measured.redirects));
     out.put(&SSL, &[], f64::from(u8::from(measured.over_tls)));
     out.put(&VERSION, &[], measured.version);
-    out.put(&REGEX, &[], f64::from(u8::from(measured.failed_due_to_regex)));
+    out.put(
+        &REGEX,
+        &[],
+        f64::from(u8::from(measured.failed_due_to_regex)),
+    );
     let settings = &probe.module.http;
     if settings.fail_if_json_matches.is_some() || settings.fail_if_json_not_matches.is_some() {
         out.put(&CEL, &[], f64::from(u8::from(measured.failed_due_to_cel)));

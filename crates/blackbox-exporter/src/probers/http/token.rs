@@ -8,7 +8,9 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use ring::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair};
+use ring::signature::{
+    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair,
+};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
@@ -27,7 +29,9 @@ pub async fn authorization(oauth: &OAuth2, user_agent: &HeaderValue) -> Result<S
         false => client_credentials(oauth, &url, user_agent).await?,
     };
     if !status.is_success() {
-        return Err(format!("oauth2: the token endpoint answered with status {status}"));
+        return Err(format!(
+            "oauth2: the token endpoint answered with status {status}"
+        ));
     }
     let answer: Value = serde_json::from_slice(&body)
         .map_err(|_| "oauth2: the token endpoint did not answer with JSON".to_owned())?;
@@ -122,7 +126,9 @@ async fn ask(
 fn encode(form: &Form) -> String {
     let mut sorted: Vec<_> = form.iter().collect();
     sorted.sort_by(|a, b| a.0.cmp(&b.0));
-    let pairs = sorted.iter().map(|(n, v)| format!("{}={}", form_encode(n), form_encode(v)));
+    let pairs = sorted
+        .iter()
+        .map(|(n, v)| format!("{}={}", form_encode(n), form_encode(v)));
     pairs.collect::<Vec<_>>().join("&")
 }
 
@@ -133,7 +139,10 @@ fn form_encode(text: &str) -> String {
 async fn assertion_form(oauth: &OAuth2) -> Result<Form, String> {
     let pem = oauth.key.resolve().await?;
     let mut form = vec![
-        ("grant_type".to_owned(), "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned()),
+        (
+            "grant_type".to_owned(),
+            "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned(),
+        ),
         ("assertion".to_owned(), assertion(oauth, &pem)?),
     ];
     form.extend(oauth.endpoint_params.iter().cloned());
@@ -141,7 +150,9 @@ async fn assertion_form(oauth: &OAuth2) -> Result<Form, String> {
 }
 
 fn assertion(oauth: &OAuth2, pem: &str) -> Result<String, String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |t| t.as_secs());
     let or = |text: &str, default: &str| if text.is_empty() { default } else { text }.to_owned();
     let mut claims = json!({
         "iss": or(&oauth.iss, &oauth.client_id),
@@ -172,8 +183,12 @@ fn assertion(oauth: &OAuth2, pem: &str) -> Result<String, String> {
 fn sign(algorithm: &str, pem: &str, message: &[u8]) -> Result<Vec<u8>, String> {
     let bad = |_| "oauth2 client_certificate_key: expected an RSA key in PEM".to_owned();
     let key = match PrivateKeyDer::from_pem_slice(pem.as_bytes()) {
-        Ok(PrivateKeyDer::Pkcs1(key)) => RsaKeyPair::from_der(key.secret_pkcs1_der()).map_err(|_| bad(())),
-        Ok(PrivateKeyDer::Pkcs8(key)) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).map_err(|_| bad(())),
+        Ok(PrivateKeyDer::Pkcs1(key)) => {
+            RsaKeyPair::from_der(key.secret_pkcs1_der()).map_err(|_| bad(()))
+        }
+        Ok(PrivateKeyDer::Pkcs8(key)) => {
+            RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).map_err(|_| bad(()))
+        }
         _ => Err(bad(())),
     }?;
     let encoding: &'static dyn RsaEncoding = match algorithm {
@@ -203,6 +218,10 @@ mod tests {
 
     #[test]
     fn keys_that_are_none() {
-        assert!(sign("RS256", "nonsense", b"x").unwrap_err().contains("RSA key"));
+        assert!(
+            sign("RS256", "nonsense", b"x")
+                .unwrap_err()
+                .contains("RSA key")
+        );
     }
 }
