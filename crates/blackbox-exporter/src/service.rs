@@ -256,7 +256,7 @@ fn named(module: Arc<Module>, hostname: &str) -> Result<Arc<Module>, String> {
                 .find(|h| h.0.eq_ignore_ascii_case("host"));
             if let Some((_, host)) = configured.filter(|h| h.1 != hostname) {
                 return Err(format!(
-                    "Host header defined both in module configuration ({host}) and with \
+                    "host header defined both in module configuration ({host}) and with \
                      URL-parameter 'hostname' ({hostname})"
                 ));
             }

@@ -72,8 +72,14 @@ impl Url {
         if !port.is_empty() && !is_port(port) {
             return Err(format!("invalid port {port:?} after host"));
         }
-        // A zone is written with an escaped percent sign.
-        self.host = host.replace("%25", "%");
+        // A zone is written with an escaped percent sign; elsewhere only what is not ASCII may be.
+        let zoned = host.starts_with('[');
+        check_escapes(host)?;
+        let escapes = host.split('%').skip(1);
+        if !zoned && escapes.clone().any(|e| e.as_bytes()[0] < b'8') {
+            return Err("invalid URL escape in host name".to_owned());
+        }
+        self.host = unescape(host);
         Ok(())
     }
 
@@ -295,6 +301,8 @@ mod tests {
         for bad in [
             "http://a:b",
             "http://a b/",
+            "http://%zz",
+            "http://%41",
             "http://[::1",
             "http://a/%zz",
             ":x",

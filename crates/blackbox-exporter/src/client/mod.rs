@@ -226,7 +226,16 @@ impl Drop for EndTasks {
 /// Sends a request and waits for the head of its answer.
 pub async fn send(outgoing: Outgoing<'_>, times: &mut Times) -> Result<Answer, Trouble> {
     let via = proxy::choose(outgoing.proxy, outgoing.url, outgoing.address)?;
-    let (stream, session, open, http2) = connect(outgoing, via.as_ref(), times).await?;
+    // Phases count from when there is a connection, but for the lookup.
+    let mut connecting = Connecting {
+        times,
+        reached: Times::default(),
+    };
+    let (stream, session, open, http2) =
+        connect(outgoing, via.as_ref(), &mut connecting.reached).await?;
+    connecting.times.connect = connecting.reached.connect;
+    connecting.times.tls = connecting.reached.tls;
+    drop(connecting);
     let ready = Instant::now();
     let absolute = via
         .as_ref()
@@ -246,6 +255,18 @@ pub async fn send(outgoing: Outgoing<'_>, times: &mut Times) -> Result<Answer, T
         body,
         driver,
     })
+}
+
+/// Keeps the time of the lookup, whatever becomes of the connection.
+struct Connecting<'t> {
+    times: &'t mut Times,
+    reached: Times,
+}
+
+impl Drop for Connecting<'_> {
+    fn drop(&mut self) {
+        self.times.resolve = self.reached.resolve;
+    }
 }
 
 async fn over_http1(

@@ -129,10 +129,6 @@ async fn ask(probe: &mut Probe<'_>, measured: &mut Measured) -> bool {
             return false;
         }
     };
-    if settings.dns_over_tls && transport != Transport::Tls {
-        error!(probe.log, "Configuration error", "err" => "dns_over_tls needs transport_protocol: tcp");
-        return false;
-    }
     let target = probe.target;
     let (host, port) = split(
         target,
@@ -145,6 +141,10 @@ async fn ask(probe: &mut Probe<'_>, measured: &mut Measured) -> bool {
     let Some(address) = address::choose(probe, &settings.ip, host).await else {
         return false;
     };
+    if settings.dns_over_tls && transport != Transport::Tls {
+        error!(probe.log, "Configuration error", "err" => "dns_over_tls needs transport_protocol: tcp");
+        return false;
+    }
     let started = Instant::now();
     let asking = exchange(probe, transport, host, port, address, &mut measured.request);
     let result = within(probe.deadline, asking)
@@ -235,21 +235,15 @@ async fn exchange(
 
 async fn over_udp(socket: &UdpSocket, query: &[u8], id: u16) -> Result<Message, String> {
     socket.send(query).await.map_err(|e| e.to_string())?;
-    let mut buffer = [0; LARGEST_DATAGRAM + 1];
+    // What is longer is cut off.
+    let mut buffer = [0; LARGEST_DATAGRAM];
     loop {
         let length = socket.recv(&mut buffer).await.map_err(|e| e.to_string())?;
         // An answer to another query.
         if length < 2 || buffer[..2] != id.to_be_bytes() {
             continue;
         }
-        let message = Message::parse(&buffer[..length.min(LARGEST_DATAGRAM)]);
-        return match message {
-            Ok(message) if length <= LARGEST_DATAGRAM || message.is_truncated => Ok(message),
-            _ if length > LARGEST_DATAGRAM => {
-                Err("the response is larger than the 512 bytes that were offered".to_owned())
-            }
-            other => other,
-        };
+        return Message::parse(&buffer[..length]);
     }
 }
 

@@ -91,7 +91,8 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
         }
     };
     let address = address::choose(probe, &settings.ip, url.hostname()).await;
-    probe.out.put(&PHASES, &["resolve"], probe.lookup_seconds);
+    let resolve = address.map_or(0.0, |_| probe.lookup_seconds);
+    probe.out.put(&PHASES, &["resolve"], resolve);
     let Some(address) = address else {
         probe.out.put(&SSL, &[], 0.0);
         probe.out.put(&STATUS, &[], 0.0);

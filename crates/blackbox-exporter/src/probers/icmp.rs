@@ -57,7 +57,7 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
         Some(address) => exchange(probe, address, &mut phases).await,
         None => false,
     };
-    let resolve = probe.lookup_seconds;
+    let resolve = address.map_or(0.0, |_| probe.lookup_seconds);
     for (phase, seconds) in [
         ("resolve", resolve),
         ("setup", phases.setup),

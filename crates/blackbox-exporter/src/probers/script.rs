@@ -49,6 +49,8 @@ struct Talk {
 /// What is left of a conversation, for the series.
 #[derive(Debug, Default)]
 pub struct Outcome {
+    /// Whether there is somebody to talk to, over TLS where it comes first.
+    connected: bool,
     failed_due_to_regex: bool,
     failed_due_to_bytes: bool,
     infos: Vec<BTreeMap<String, String>>,
@@ -59,8 +61,10 @@ pub struct Outcome {
 impl Outcome {
     /// Puts the series.
     pub fn put(&self, out: &mut Arena) {
-        out.put(&REGEX, &[], f64::from(u8::from(self.failed_due_to_regex)));
-        out.put(&BYTES, &[], f64::from(u8::from(self.failed_due_to_bytes)));
+        if self.connected {
+            out.put(&REGEX, &[], f64::from(u8::from(self.failed_due_to_regex)));
+            out.put(&BYTES, &[], f64::from(u8::from(self.failed_due_to_bytes)));
+        }
         for (at, info) in self.infos.iter().enumerate() {
             if self.infos[..at].contains(info) {
                 continue;
@@ -104,6 +108,7 @@ impl Script<'_> {
         if self.tls && !self.start_tls(&mut talk, log, outcome).await {
             return false;
         }
+        outcome.connected = true;
         for (at, step) in self.steps.iter().enumerate() {
             debug!(log, "Processing query response entry", "entry_number" => at);
             if !self.take(step, &mut talk, log, outcome).await {

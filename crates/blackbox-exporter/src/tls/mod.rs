@@ -215,6 +215,15 @@ where
     }
 }
 
+/// Checks that the files and texts of the settings can be used.
+pub fn check(options: &TlsOptions) -> Result<(), String> {
+    base_config(options)?;
+    if !options.ca.is_empty() || !options.ca_file.is_empty() {
+        roots(options)?;
+    }
+    Ok(())
+}
+
 /// What the library sends as server name. What cannot be one is verified all the same, by the
 /// verifier, which knows the text.
 fn server_name(name: &str) -> ServerName<'static> {

@@ -9,7 +9,7 @@ use crate::expression::Expression;
 use crate::log::ProbeLog;
 use crate::{debug, error};
 use http::{HeaderMap, Version, header};
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 /// Judges an answer; later checks run only while all is well, the body is read in any case.
 pub async fn judge(
@@ -68,7 +68,9 @@ fn describe(answer: &Answer, is_head: bool, measured: &mut Measured) {
         .and_then(|v| v.to_str().ok())
         .and_then(|v| v.trim().parse::<i64>().ok());
     let chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+    let bodiless = matches!(measured.status, 100..200 | 204 | 304) && !is_head;
     measured.content_length = match (told, answer.exact_length()) {
+        (_, _) if bodiless => 0,
         (_, _) if chunked => -1,
         (Some(length), _) => length,
         (None, Some(0)) if !is_head => 0,
@@ -198,6 +200,7 @@ async fn judge_body(
         let counting = Counting {
             reader: &mut reader,
             measured,
+            first_byte: answer.first_byte,
         };
         counting.reader.read(answer).await
     };
@@ -219,8 +222,9 @@ async fn judge_body(
     success
 }
 
-/// Keeps the count where the deadline ends the reading.
+/// Keeps count and time where the deadline ends the reading.
 struct Counting<'a> {
+    first_byte: Instant,
     reader: &'a mut Reader,
     measured: &'a mut Measured,
 }
@@ -228,6 +232,7 @@ struct Counting<'a> {
 impl Drop for Counting<'_> {
     fn drop(&mut self) {
         self.measured.body_length = self.reader.sink().count;
+        self.measured.transfer = self.first_byte.elapsed().as_secs_f64();
     }
 }
 

@@ -4,10 +4,10 @@ use super::cookies::Jar;
 use super::{Measured, token};
 use crate::client::{self, Answer, Outgoing, Payload, Times, header_name, header_value};
 use crate::config::{Client, Http, TlsOptions};
-use crate::debug;
 use crate::net::address::{Address, bracketed};
 use crate::probe::Probe;
 use crate::url::Url;
+use crate::{debug, tls};
 use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -119,33 +119,52 @@ struct Chain<'m> {
     jar: Jar,
 }
 
+/// What can be said of a request before it is sent.
+#[derive(Debug)]
+pub struct Prepared {
+    method: Method,
+    body: Payload,
+}
+
+impl Prepared {
+    /// Checks method, body and files.
+    pub fn new(settings: &Http) -> Result<Self, String> {
+        tls::check(&settings.client.tls)?;
+        let method = match settings.method.as_str() {
+            "" => Method::GET,
+            text => Method::try_from(text).map_err(|_| format!("invalid method {text:?}"))?,
+        };
+        Ok(Prepared {
+            method,
+            body: payload(settings)?,
+        })
+    }
+}
+
 /// Sends the request, follows redirects, and returns the last answer.
 pub async fn follow(
     probe: &mut Probe<'_>,
     start: Start,
+    prepared: Prepared,
     address: Option<Address>,
     measured: &mut Measured,
 ) -> Result<Final, String> {
     let settings = &probe.module.http;
-    let method = match settings.method.as_str() {
-        "" => Method::GET,
-        text => Method::try_from(text).map_err(|_| format!("invalid method {text:?}"))?,
-    };
-    let mut chain = Chain::new(settings, &start, address).await?;
+    let mut chain = Chain::new(settings, &start, prepared.body, address).await?;
     let mut hop = Hop {
         url: start.url,
         host: start.host,
         address,
-        method,
+        method: prepared.method,
         with_body: true,
         referer: None,
     };
     loop {
         debug!(probe.log, "Making HTTP request", "url" => hop.url.redacted(), "host" => hop.host());
-        let mut times = Times::default();
         let answer = {
             let mut summed = Summed {
-                times: &mut times,
+                times: Times::default(),
+                is_first: measured.redirects == 0,
                 measured,
             };
             chain.send(&hop, &mut summed).await?
@@ -175,13 +194,14 @@ pub async fn follow(
 
 /// Adds the times of a hop to those of the probe, also where the deadline ends it.
 struct Summed<'a> {
-    times: &'a mut Times,
+    times: Times,
+    is_first: bool,
     measured: &'a mut Measured,
 }
 
 impl Drop for Summed<'_> {
     fn drop(&mut self) {
-        if self.times.resolve > 0.0 {
+        if !self.is_first {
             *self.measured.resolve.get_or_insert(0.0) += self.times.resolve;
         }
         self.measured.connect += self.times.connect;
@@ -208,6 +228,7 @@ impl<'m> Chain<'m> {
     async fn new(
         settings: &'m Http,
         start: &Start,
+        body: Payload,
         address: Option<Address>,
     ) -> Result<Self, String> {
         let mut headers = configured_headers(&settings.headers)?;
@@ -233,7 +254,7 @@ impl<'m> Chain<'m> {
             headers,
             added: added_headers(client).await?,
             authorization,
-            body: payload(settings)?,
+            body,
             server_name: start.server_name.clone(),
             dialled,
             elsewhere: client.tls.elsewhere(),
@@ -267,7 +288,7 @@ impl<'m> Chain<'m> {
             headers: &headers,
             body: if hop.with_body { &self.body } else { &empty },
         };
-        match client::send(outgoing, summed.times).await {
+        match client::send(outgoing, &mut summed.times).await {
             Ok(answer) => {
                 self.jar
                     .take(&answer.head.headers, &hop.url, hop.hostname());

@@ -13,7 +13,7 @@ use crate::probe::{Probe, within};
 use crate::tls::{self, Session, Shown};
 use exporter_core::exposition::Family;
 pub use hops::basic;
-use hops::{Final, Start};
+use hops::{Final, Prepared, Start};
 use rustls_pki_types::CertificateDer;
 
 static PHASES: Family = Family::gauge(
@@ -130,10 +130,17 @@ async fn run(probe: &mut Probe<'_>, measured: &mut Measured) -> bool {
             return false;
         }
     }
+    let prepared = match Prepared::new(settings) {
+        Ok(prepared) => prepared,
+        Err(why) => {
+            error!(probe.log, "Error creating request", "err" => why);
+            return false;
+        }
+    };
     measured.requested = true;
     let deadline = probe.deadline;
     let probing = async {
-        match hops::follow(probe, start, address, measured).await {
+        match hops::follow(probe, start, prepared, address, measured).await {
             Ok(last) => judge(probe, last, measured).await,
             Err(why) => {
                 error!(probe.log, "Error for HTTP request", "err" => why);
