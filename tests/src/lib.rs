@@ -3,6 +3,7 @@
 pub mod client;
 pub mod daemon;
 pub mod hung_mount;
+pub mod peers;
 pub mod pki;
 
 pub use client::{Client, Reply};

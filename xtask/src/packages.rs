@@ -16,14 +16,37 @@ pub struct Exporter {
 }
 
 /// All exporters that can be built.
-pub const ALL: &[Exporter] = &[Exporter {
-    name: "node-exporter",
-    binary: "node_exporter",
-    port: 9100,
-    about: "Prometheus exporter for Linux hosts",
-}];
+pub const ALL: &[Exporter] = &[
+    Exporter {
+        name: "node-exporter",
+        binary: "node_exporter",
+        port: 9100,
+        about: "Prometheus exporter for Linux hosts",
+    },
+    Exporter {
+        name: "blackbox-exporter",
+        binary: "blackbox_exporter",
+        port: 9115,
+        about: "Prometheus exporter that probes endpoints over HTTP, TCP, DNS, ICMP and more",
+    },
+];
 
 impl Exporter {
+    /// Files that its image has beside the binary: where they are, from the root of the repository,
+    /// and where they go, from the root of the image.
+    pub fn files(&self) -> &'static [(&'static str, &'static str)] {
+        match self.name {
+            "blackbox-exporter" => &[
+                ("docker/blackbox.yml", "etc/blackbox_exporter/config.yml"),
+                (
+                    "/etc/ssl/certs/ca-certificates.crt",
+                    "etc/ssl/certs/ca-certificates.crt",
+                ),
+            ],
+            _ => &[],
+        }
+    }
+
     /// Arguments that make it listen on loopback addresses only: metrics on the first, what else it
     /// has on the second.
     pub fn listen(&self, metrics: SocketAddr, other: SocketAddr) -> Vec<String> {

@@ -287,6 +287,9 @@ fn judge(settings: &Dns, message: &Message, log: &mut ProbeLog) -> bool {
     .into_iter()
     .all(|(section, rules, records)| {
         debug!(log, "Validating RRs", "section" => section);
+        for record in records {
+            debug!(log, "Validating RR", "rr" => record);
+        }
         match check(rules, records) {
             Ok(()) => true,
             Err(why) => {

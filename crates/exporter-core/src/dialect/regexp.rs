@@ -71,7 +71,7 @@ fn translate(pattern: &str) -> Result<String, String> {
                 out.push(c);
                 tail
             }
-            '[' => named_class(tail, &mut out),
+            '[' => named_class(tail, &mut out)?,
             ']' if in_class => {
                 in_class = false;
                 out.push(']');
@@ -160,23 +160,24 @@ fn open_class<'a>(tail: &'a str, out: &mut String) -> &'a str {
     }
 }
 
+/// Names of classes that may stand within a class.
+const CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
+    "space", "upper", "word", "xdigit",
+];
+
 /// `[:alpha:]` within a class, else a literal bracket.
-fn named_class<'a>(tail: &'a str, out: &mut String) -> &'a str {
-    match tail.find(":]") {
-        Some(end)
-            if tail[1..end]
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b == b'^') =>
-        {
-            out.push('[');
-            out.push_str(&tail[..end + 2]);
-            &tail[end + 2..]
-        }
-        _ => {
-            out.push_str("\\[");
-            tail
-        }
+fn named_class<'a>(tail: &'a str, out: &mut String) -> Result<&'a str, String> {
+    let name = tail.get(1..).and_then(|t| t.split_once(":]"));
+    let Some((name, rest)) = name else {
+        out.push_str("\\[");
+        return Ok(tail);
+    };
+    if !CLASSES.contains(&name.trim_start_matches('^')) {
+        return Err(format!("invalid character class range: \"[:{name}:]\""));
     }
+    out.push_str(&format!("[:{name}:]"));
+    Ok(rest)
 }
 
 /// `{n}`, `{n,}` or `{n,m}`.
@@ -213,7 +214,8 @@ fn escape<'a>(tail: &'a str, in_class: bool, out: &mut String) -> Result<&'a str
         ('B', false) => "\\B",
         ('Q', _) => return Ok(quoted(rest, out)),
         ('0'..='7', _) => return octal(tail, out),
-        ('A' | 'z', false) | ('p' | 'P' | 'x' | 'a' | 'f' | 't' | 'n' | 'r' | 'v', _) => {
+        ('p' | 'P' | 'x', _) => return Ok(braced(c, rest, out)),
+        ('A' | 'z', false) | ('a' | 'f' | 't' | 'n' | 'r' | 'v', _) => {
             out.push('\\');
             out.push(c);
             return Ok(rest);
@@ -226,6 +228,22 @@ fn escape<'a>(tail: &'a str, in_class: bool, out: &mut String) -> Result<&'a str
     };
     out.push_str(ascii);
     Ok(rest)
+}
+
+/// A class or a code point, perhaps with its name in braces; `\p{^Greek}` is `\P{Greek}` here.
+fn braced<'a>(c: char, rest: &'a str, out: &mut String) -> &'a str {
+    let Some((name, tail)) = rest.strip_prefix('{').and_then(|r| r.split_once('}')) else {
+        out.push('\\');
+        out.push(c);
+        return rest;
+    };
+    let (c, name) = match (c, name.strip_prefix('^')) {
+        ('p', Some(name)) => ('P', name),
+        ('P', Some(name)) => ('p', name),
+        _ => (c, name),
+    };
+    out.push_str(&format!("\\{c}{{{name}}}"));
+    tail
 }
 
 /// An octal escape: a zero and up to two digits, or two digits and up to one more. One digit alone
@@ -345,6 +363,9 @@ mod tests {
             (r"^+OK", "OK", true),
             (r"^\101\012$", "A\n", true),
             (r"\<a\>", "<a>", true),
+            (r"^\p{Greek}\x{41}\p{^Greek}$", "αAb", true),
+            (r"^[\p{Greek}\x{41}]+$", "αA", true),
+            (r"[[:^alpha:]]", "1", true),
             (r"(?P<x>a)(?P<x>b)(?P<1>c)", "abc", true),
             (r"^a{1000}$", "a", false),
             (r"a+?b*?", "aab", true),
