@@ -6,6 +6,10 @@ use crate::probers;
 use crate::{debug, error};
 use exporter_core::dialect::strconv;
 use exporter_core::exposition::{Arena, Family};
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -69,7 +73,13 @@ impl<'a> Probe<'a> {
         let started = Instant::now();
         self.deadline = started + patience(timeout);
         debug!(self.log, "Beginning probe", "probe" => prober.name, "timeout_seconds" => timeout);
-        let success = (prober.run)(self).await;
+        let success = match unbroken((prober.run)(self)).await {
+            Some(success) => success,
+            None => {
+                error!(self.log, "The prober broke down; please report this");
+                false
+            }
+        };
         let seconds = started.elapsed().as_secs_f64();
         if success {
             debug!(self.log, "Probe succeeded", "duration_seconds" => seconds);
@@ -81,6 +91,15 @@ impl<'a> Probe<'a> {
         self.out.put(&TIMEOUT, &[], timeout);
         success
     }
+}
+
+/// What a future comes to; `None` where it panics, which costs this probe and no other.
+async fn unbroken<T>(mut work: Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Option<T> {
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(None), |poll| poll.map(Some))
+    })
+    .await
 }
 
 /// Values that are not finite or not above 0 are over at once.
@@ -122,6 +141,13 @@ pub fn timeout(header: Option<&str>, offset: f64, module: i64) -> Result<f64, St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_no_value() {
+        assert_eq!(unbroken(Box::pin(async { 1 })).await, Some(1));
+        let broken = unbroken::<i32>(Box::pin(async { panic!("as it should") }));
+        assert_eq!(broken.await, None);
+    }
 
     #[test]
     fn timeouts() {

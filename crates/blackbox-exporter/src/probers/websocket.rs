@@ -23,6 +23,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::io;
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::task::JoinSet;
 
 static STATUS: Family = Family::gauge(
     "probe_websocket_status_code",
@@ -251,14 +252,10 @@ where
     for (name, value) in &headers {
         all.append(name, value.clone());
     }
-    let mut connection = std::pin::pin!(connection.with_upgrades());
-    let mut sending = std::pin::pin!(sender.send_request(request));
-    let response = tokio::select! {
-        biased;
-        response = &mut sending => response,
-        _ = &mut connection => sending.await,
-    };
-    let response = response.map_err(told)?;
+    // Ends with the upgrade, or with this function.
+    let mut driving = JoinSet::new();
+    driving.spawn(connection.with_upgrades());
+    let response = sender.send_request(request).await.map_err(told)?;
     measured.status = response.status().as_u16();
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(format!(
@@ -270,8 +267,7 @@ where
     if accepted.map(HeaderValue::as_bytes) != Some(accept(&key).as_bytes()) {
         return Err("the server did not accept the key".to_owned());
     }
-    let (upgraded, _) = tokio::join!(hyper::upgrade::on(response), connection);
-    let upgraded = upgraded.map_err(told)?;
+    let upgraded = hyper::upgrade::on(response).await.map_err(told)?;
     measured.upgraded = true;
     Ok(TokioIo::new(upgraded))
 }
