@@ -61,7 +61,33 @@ fn context(exporter: &Exporter) -> Result<PathBuf, String> {
     let mut touch = Command::new("touch");
     touch.arg(format!("--date=@{}", dist::commit_time()));
     run::check(touch.args(&files).arg(&bin).arg(&context))?;
+    for (from, to) in exporter.files() {
+        add(&run::root().join(from), &context, to)?;
+    }
     Ok(context)
+}
+
+/// Adds a file to a context, readable by all, with the time of the last commit on it and on the
+/// folders above it.
+fn add(from: &Path, context: &Path, to: &str) -> Result<(), String> {
+    let to = context.join(to);
+    let told = |e: std::io::Error| format!("{}: {e}", to.display());
+    let folders: Vec<&Path> = to
+        .ancestors()
+        .skip(1)
+        .take_while(|f| *f != context)
+        .collect();
+    std::fs::create_dir_all(folders[0]).map_err(told)?;
+    copy(from, &to)?;
+    std::fs::set_permissions(&to, Permissions::from_mode(0o644)).map_err(told)?;
+    for folder in &folders {
+        std::fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(told)?;
+    }
+    let mut touch = Command::new("touch");
+    touch
+        .arg(format!("--date=@{}", dist::commit_time()))
+        .arg(&to);
+    run::check(touch.args(&folders))
 }
 
 impl Builder {
