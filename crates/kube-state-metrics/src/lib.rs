@@ -1,0 +1,12 @@
+//! `kube-state-metrics`: metrics about the state of Kubernetes objects.
+//!
+//! Objects come from an API server or from files, are read into slim types, turned into records of
+//! their series, and dropped. A scrape renders records while it streams.
+
+#![forbid(unsafe_code)]
+
+pub mod object;
+pub mod quantity;
+pub mod resources;
+pub mod selection;
+pub mod series;
