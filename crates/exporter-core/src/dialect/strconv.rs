@@ -10,8 +10,11 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 }
 
 /// A float: decimal, hexadecimal with a `p` exponent, `inf`, `infinity` or `nan` in any case.
-/// Overflow is an error, as it is there.
+/// Overflow is an error, as it is there. An underscore may stand between two digits.
 pub fn parse_float(text: &str) -> Option<f64> {
+    if text.contains('_') {
+        return parse_float(&without_underscores(text)?);
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let negative = text.starts_with('-');
     if let Some(hex) = unsigned.strip_prefix("0x").or(unsigned.strip_prefix("0X")) {
@@ -29,6 +32,30 @@ pub fn parse_float(text: &str) -> Option<f64> {
     }
     let value: f64 = text.parse().ok()?;
     (is_word || value.is_finite()).then_some(value)
+}
+
+/// The text without underscores, if each stands between digits or behind a `0x`.
+fn without_underscores(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let hex = text.trim_start_matches(['+', '-']).get(..2);
+    let hex = hex.is_some_and(|prefix| prefix.eq_ignore_ascii_case("0x"));
+    let digit = |byte: Option<&u8>| {
+        byte.is_some_and(|b| {
+            if hex {
+                b.is_ascii_hexdigit()
+            } else {
+                b.is_ascii_digit()
+            }
+        })
+    };
+    for at in (0..bytes.len()).filter(|at| bytes[*at] == b'_') {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+        let prefix = hex && matches!(before, Some(b'x' | b'X'));
+        if !(prefix || digit(before)) || !digit(bytes.get(at + 1)) {
+            return None;
+        }
+    }
+    Some(text.replace('_', ""))
 }
 
 /// What follows `0x`: digits, an optional point, and a binary exponent that must be there.
@@ -132,7 +159,12 @@ mod tests {
             ("1e400", None),
             ("", None),
             (" 1", None),
-            ("1_000", None),
+            ("1_000", Some(1000.0)),
+            ("1_2.3_4e+0_1", Some(123.4)),
+            ("0x_1p0", Some(1.0)),
+            ("1_.5", None),
+            ("_1", None),
+            ("1__0", None),
             ("0x.p1", None),
             ("infinit", None),
         ] {
