@@ -32,7 +32,9 @@ struct Flags {
 
 fn main() -> Result<(), String> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("usage: cases FILE [PART OF A NAME]")?;
+    let path = arguments
+        .next()
+        .ok_or("usage: cases FILE [PART OF A NAME]")?;
     let part = arguments.next().unwrap_or_default();
     let text = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
     let (mut passed, mut failed) = (0, BTreeMap::<String, u32>::new());
@@ -49,21 +51,28 @@ fn main() -> Result<(), String> {
             }
         }
     }
-    println!("{passed} passed, {} failed: {failed:?}", failed.values().sum::<u32>());
+    println!(
+        "{passed} passed, {} failed: {failed:?}",
+        failed.values().sum::<u32>()
+    );
     Ok(())
 }
 
 fn check(case: &Case<'_>) -> Result<(), String> {
     let resource = Resource::find(&case.resource).ok_or("  no such resource")?;
     let lists = |keys: &[String]| {
-        KeyLists([(case.resource.clone(), keys.to_vec())].into_iter().collect())
+        KeyLists(
+            [(case.resource.clone(), keys.to_vec())]
+                .into_iter()
+                .collect(),
+        )
     };
     let selection = Selection {
         filter: Filter::new(&[], &[], &case.flags.metric_opt_in_list)?,
         labels: lists(&case.flags.metric_labels_allowlist),
         annotations: lists(&case.flags.metric_annotations_allowlist),
     };
-    let encoder = (resource.encoder)(&selection)?;
+    let encoder = (resource.encoder)(&selection);
     let json = case.object.get().as_bytes();
     let record = encoder.record(json, &|_| true, &mut Writer::default())?;
     let Some((_, record)) = record else {
@@ -85,7 +94,13 @@ fn check(case: &Case<'_>) -> Result<(), String> {
     if actual == expected {
         return Ok(());
     }
-    let missing = expected.iter().filter(|l| !actual.contains(l)).map(|l| format!("  - {l}"));
-    let extra = actual.iter().filter(|l| !expected.contains(l)).map(|l| format!("  + {l}"));
+    let missing = expected
+        .iter()
+        .filter(|l| !actual.contains(l))
+        .map(|l| format!("  - {l}"));
+    let extra = actual
+        .iter()
+        .filter(|l| !expected.contains(l))
+        .map(|l| format!("  + {l}"));
     Err(missing.chain(extra).collect::<Vec<_>>().join("\n"))
 }

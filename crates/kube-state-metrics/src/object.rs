@@ -3,8 +3,8 @@
 //! The API leaves a field out, or sends null, where Go holds the zero value. [`Lax`] reads all
 //! three alike; `Option` is used only where a metric tells absent from zero.
 
-use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Unexpected, Visitor};
 use serde::Deserialize;
+use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Unexpected, Visitor};
 use std::fmt;
 use std::ops::Deref;
 

@@ -1,8 +1,8 @@
 //! Kubernetes quantities: `100m`, `1.5Gi`, `2e3`.
 
 use exporter_core::dialect::strconv;
-use serde::de::{self, Deserializer, Unexpected, Visitor};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Unexpected, Visitor};
 use std::fmt;
 
 /// A quantity: mantissa times a power of ten, no finer than a billionth.
@@ -37,7 +37,11 @@ impl Quantity {
         if digits.len() > MANTISSA_DIGITS {
             return None;
         }
-        let mut mantissa: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+        let mut mantissa: i128 = if digits.is_empty() {
+            0
+        } else {
+            digits.parse().ok()?
+        };
         let mut scale = -i32::try_from(fraction.len()).ok()?;
         match suffix_of(suffix)? {
             Suffix::Decimal(power) => scale = scale.checked_add(power)?,
@@ -128,7 +132,11 @@ fn scaled(mantissa: i128, scale: i32) -> i128 {
 
 fn divide_away(value: i128, by: i128) -> i128 {
     let quotient = value / by;
-    if quotient * by == value { quotient } else { quotient + value.signum() }
+    if quotient * by == value {
+        quotient
+    } else {
+        quotient + value.signum()
+    }
 }
 
 fn power_of_ten(power: i32) -> i128 {
@@ -187,7 +195,12 @@ mod tests {
             ("5.", 5.0, 5.0, 5.0),
             ("+7k", 7000.0, 7000.0, 7000.0),
             ("0.0000000001", 1.0, 0.001, 1e-9),
-            ("100Ei", 9.223372036854775807e18, 9.223372036854775807e18, 9.223372036854775807e18),
+            (
+                "100Ei",
+                9.223372036854775807e18,
+                9.223372036854775807e18,
+                9.223372036854775807e18,
+            ),
         ] {
             let quantity = Quantity::parse(text).unwrap();
             assert_eq!(quantity.value(), value, "{text}");

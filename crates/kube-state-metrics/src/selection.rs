@@ -14,24 +14,22 @@ pub struct Keys {
 impl Keys {
     /// Every key.
     pub fn all() -> Self {
-        Keys { all: true, patterns: Vec::new() }
+        Keys {
+            all: true,
+            patterns: Vec::new(),
+        }
     }
 
-    /// From the keys of a list. `*` stands for every key where it comes first; elsewhere in a key
-    /// for any text, and at most once.
-    pub fn new(keys: &[String]) -> Result<Self, String> {
-        if let Some(key) = keys.iter().find(|key| key.matches('*').count() > 1) {
-            return Err(format!(
-                "{key:?}: invalid format, only one wildcard per label allowed"
-            ));
-        }
+    /// From the keys of a list. `*` stands for every key where it comes first; the first one within
+    /// a key for any text.
+    pub fn new(keys: &[String]) -> Self {
         let all = keys.first().is_some_and(|key| key == "*");
         let pattern = |key: &String| match key.split_once('*') {
             Some((before, after)) => (before.to_owned(), Some(after.to_owned())),
             None => (key.clone(), None),
         };
         let patterns = keys.iter().filter(|key| *key != "*").map(pattern).collect();
-        Ok(Keys { all, patterns })
+        Keys { all, patterns }
     }
 
     /// Whether nothing is chosen.
@@ -41,14 +39,15 @@ impl Keys {
 
     /// Whether a key is chosen.
     pub fn contains(&self, key: &str) -> bool {
-        self.all || self.patterns.iter().any(|(before, after)| match after {
-            None => key == before,
-            Some(after) => {
-                key.len() >= before.len() + after.len()
-                    && key.starts_with(before.as_str())
-                    && key.ends_with(after.as_str())
-            }
-        })
+        self.all
+            || self.patterns.iter().any(|(before, after)| match after {
+                None => key == before,
+                Some(after) => {
+                    key.len() >= before.len() + after.len()
+                        && key.starts_with(before.as_str())
+                        && key.ends_with(after.as_str())
+                }
+            })
     }
 }
 
@@ -59,8 +58,7 @@ pub struct KeyLists(pub BTreeMap<String, Vec<String>>);
 impl KeyLists {
     /// Parses `pods=[app,tier-*],nodes=[*]`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong =
-            || "invalid format, metric=[label1,label2,labeln...],metricN=[]".to_owned();
+        let wrong = || "invalid format, metric=[label1,label2,labeln...],metricN=[]".to_owned();
         let mut lists = BTreeMap::new();
         if !text.contains('=') {
             return Ok(KeyLists(lists));
@@ -82,7 +80,7 @@ impl KeyLists {
                 return Err(wrong());
             }
             keys.retain(|key| !key.is_empty());
-            Keys::new(&keys)?;
+            check(&keys)?;
             lists.insert(name.trim().to_owned(), keys);
             match tail.strip_prefix(',') {
                 Some(next) if !next.is_empty() => rest = next,
@@ -92,10 +90,26 @@ impl KeyLists {
         }
     }
 
+    /// From the lists of a file.
+    pub fn new(lists: BTreeMap<String, Vec<String>>) -> Result<Self, String> {
+        lists.values().try_for_each(|keys| check(keys))?;
+        Ok(KeyLists(lists))
+    }
+
     /// The keys of a resource. A list for `*` is that of every resource.
-    pub fn keys(&self, plural: &str) -> Result<Keys, String> {
+    pub fn keys(&self, plural: &str) -> Keys {
         let list = self.0.get("*").or_else(|| self.0.get(plural));
-        list.map_or(Ok(Keys::default()), |keys| Keys::new(keys))
+        list.map_or_else(Keys::default, |keys| Keys::new(keys))
+    }
+}
+
+/// Refuses keys with more than one `*`.
+fn check(keys: &[String]) -> Result<(), String> {
+    match keys.iter().find(|key| key.matches('*').count() > 1) {
+        Some(key) => Err(format!(
+            "{key:?}: invalid format, only one wildcard per label allowed"
+        )),
+        None => Ok(()),
     }
 }
 
@@ -112,9 +126,11 @@ impl Filter {
     /// All are searched for in names.
     pub fn new(allow: &[String], deny: &[String], opt_in: &[String]) -> Result<Self, String> {
         if !allow.is_empty() && !deny.is_empty() {
-            return Err("--metric-allowlist and --metric-denylist are mutually exclusive: give \
+            return Err(
+                "--metric-allowlist and --metric-denylist are mutually exclusive: give \
                         one of them"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         let compile = |patterns: &[String]| -> Result<Vec<_>, String> {
             let one = |pattern: &String| {
@@ -126,7 +142,10 @@ impl Filter {
         Ok(Filter {
             allow: compile(allow)?,
             deny: compile(deny)?,
-            opt_in: opt_in.iter().map(|p| regexp::compile(p)).collect::<Result<_, _>>()?,
+            opt_in: opt_in
+                .iter()
+                .map(|p| regexp::compile(p))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -159,12 +178,19 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Option<Vec<(String, Vec<String>)>> {
-        KeyLists::parse(text).ok().map(|lists| lists.0.into_iter().collect())
+        KeyLists::parse(text)
+            .ok()
+            .map(|lists| lists.0.into_iter().collect())
     }
 
     fn lists(expected: &[(&str, &[&str])]) -> Option<Vec<(String, Vec<String>)>> {
         let owned = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
-        Some(expected.iter().map(|(name, keys)| ((*name).to_owned(), owned(keys))).collect())
+        Some(
+            expected
+                .iter()
+                .map(|(name, keys)| ((*name).to_owned(), owned(keys)))
+                .collect(),
+        )
     }
 
     #[test]
@@ -178,8 +204,18 @@ mod tests {
         );
         assert_eq!(parsed("pods=[a],pods=[b]"), lists(&[("pods", &["b"])]));
         for wrong in [
-            "pods=a", "pods= [a]", "pods=[a", "pods=[a],", "pods=[a,]", "pods=[a,,b]", ",=[a]",
-            "pods=[a] ,nodes=[b]", "pods=[a]nodes=[b]", "pods=[[a]]", "=", "pods=[a*b*]",
+            "pods=a",
+            "pods= [a]",
+            "pods=[a",
+            "pods=[a],",
+            "pods=[a,]",
+            "pods=[a,,b]",
+            ",=[a]",
+            "pods=[a] ,nodes=[b]",
+            "pods=[a]nodes=[b]",
+            "pods=[[a]]",
+            "=",
+            "pods=[a*b*]",
             "pods=[,a]",
         ] {
             assert_eq!(parsed(wrong), None, "{wrong}");
@@ -189,7 +225,7 @@ mod tests {
     #[test]
     fn wildcards() {
         let keys = |keys: &[&str]| {
-            Keys::new(&keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>()).unwrap()
+            Keys::new(&keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>())
         };
         assert!(keys(&["*", "a"]).contains("anything"));
         assert!(!keys(&["a", "*"]).contains("anything"));

@@ -14,7 +14,11 @@ pub fn of_container(resource: &str, amount: Quantity) -> Option<(&'static str, f
 
 /// The same of nodes, which may have fractions of anything, and pods.
 pub fn of_node(resource: &str, amount: Quantity) -> Option<(&'static str, f64)> {
-    let unit = if resource == "pods" { "integer" } else { unit(resource)? };
+    let unit = if resource == "pods" {
+        "integer"
+    } else {
+        unit(resource)?
+    };
     Some((unit, amount.milli()))
 }
 
@@ -59,9 +63,8 @@ fn is_name(name: &str) -> bool {
 fn is_subdomain(text: &str) -> bool {
     let label = |label: &str| {
         let bytes = label.as_bytes();
-        let edge = |byte: Option<&u8>| {
-            byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        };
+        let edge =
+            |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
         edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inner)
     };

@@ -58,7 +58,7 @@ pub struct Resource {
     /// Whether it is exposed where `--resources` is not given.
     pub default: bool,
     /// Makes its encoder.
-    pub encoder: fn(&Selection) -> Result<Box<dyn Encoder>, String>,
+    pub encoder: fn(&Selection) -> Box<dyn Encoder>,
     /// Its families, for listings: as exposed, opt-in or not, and the labels that come first.
     pub listing: fn() -> Vec<Listed>,
 }
@@ -82,7 +82,7 @@ impl Resource {
             kind: T::KIND,
             namespaced: T::NAMESPACED,
             default: T::DEFAULT,
-            encoder: |selection| Ok(Box::new(Typed::<T>::new(selection)?)),
+            encoder: |selection| Box::new(Typed::<T>::new(selection)),
             listing: listing::<T>,
         }
     }
@@ -120,16 +120,18 @@ struct Typed<T: Object> {
 }
 
 impl<T: Object> Typed<T> {
-    fn new(selection: &Selection) -> Result<Self, String> {
-        let taken = T::FAMILIES.iter().filter(|family| selection.filter.takes(family));
+    fn new(selection: &Selection) -> Self {
+        let taken = T::FAMILIES
+            .iter()
+            .filter(|family| selection.filter.takes(family));
         let families: Vec<_> = taken.collect();
         let heads = families.iter().map(|family| family.head()).collect();
-        Ok(Typed {
+        Typed {
             families,
             heads: Arc::new(Heads::new(heads)),
-            labels: selection.labels.keys(T::PLURAL)?,
-            annotations: selection.annotations.keys(T::PLURAL)?,
-        })
+            labels: selection.labels.keys(T::PLURAL),
+            annotations: selection.annotations.keys(T::PLURAL),
+        }
     }
 }
 

@@ -10,7 +10,11 @@ pub fn lines(record: &Record, heads: &Heads) -> Vec<String> {
     for number in 0..heads.len() {
         record.render(heads.len(), number, heads.line(number), &mut text);
     }
-    String::from_utf8(text).unwrap().lines().map(str::to_owned).collect()
+    String::from_utf8(text)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Checks the lines that an object gives in these families, in all where none is named.
@@ -27,8 +31,10 @@ pub fn expect_with<T: Object>(
     families: &[&str],
     expected: &[&str],
 ) {
-    let typed = Typed::<T>::new(selection).unwrap();
-    let kept = typed.record(json.as_bytes(), &|_| true, &mut Writer::default()).unwrap();
+    let typed = Typed::<T>::new(selection);
+    let kept = typed
+        .record(json.as_bytes(), &|_| true, &mut Writer::default())
+        .unwrap();
     let mut actual = lines(&kept.unwrap().1, typed.heads());
     let family = |line: &String| line.split(['{', ' ']).next().unwrap_or("").to_owned();
     actual.retain(|line| families.is_empty() || families.contains(&family(line).as_str()));

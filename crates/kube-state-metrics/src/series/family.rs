@@ -77,7 +77,11 @@ impl<T> Family<T> {
 
     /// As it is exposed.
     pub fn head(&self) -> Head {
-        let stable = if self.stability == Stability::Stable { "[STABLE] " } else { "" };
+        let stable = if self.stability == Stability::Stable {
+            "[STABLE] "
+        } else {
+            ""
+        };
         let help = match self.deprecated {
             Some(since) => format!("{stable}(Deprecated since v{since}) {}", self.help),
             None => format!("{stable}{}", self.help),
@@ -215,7 +219,11 @@ pub struct Series<'w> {
 impl<'w> Series<'w> {
     /// Puts into a writer, by the lists of labels and annotations.
     pub fn new(writer: &'w mut Writer, labels: &'w Keys, annotations: &'w Keys) -> Self {
-        Series { writer, label_keys: labels, annotation_keys: annotations }
+        Series {
+            writer,
+            label_keys: labels,
+            annotation_keys: annotations,
+        }
     }
 
     /// A series with the values of the family's labels, in their order.
@@ -311,5 +319,8 @@ impl<'w> Series<'w> {
 
 /// The owner that controls an object.
 pub fn controller(metadata: &Metadata) -> Option<&Owner> {
-    metadata.owner_references.iter().find(|owner| *owner.controller)
+    metadata
+        .owner_references
+        .iter()
+        .find(|owner| *owner.controller)
 }

@@ -88,7 +88,17 @@ impl Heads {
         let head = &self.heads[number];
         let help = head.help.replace('\\', "\\\\").replace('\n', "\\n");
         let (name, word) = (&head.name, head.kind.word(open_metrics));
-        for part in ["# HELP ", name, " ", &help, "\n# TYPE ", name, " ", word, "\n"] {
+        for part in [
+            "# HELP ",
+            name,
+            " ",
+            &help,
+            "\n# TYPE ",
+            name,
+            " ",
+            word,
+            "\n",
+        ] {
             out.extend_from_slice(part.as_bytes());
         }
     }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 /// Replaces every character that a label name cannot hold.
 pub fn sanitise(name: &str) -> String {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    name.chars().map(|c| if legal(c) { c } else { '_' }).collect()
+    name.chars()
+        .map(|c| if legal(c) { c } else { '_' })
+        .collect()
 }
 
 /// The label name of a key: `prefix_` and the key in snake case.
@@ -86,15 +88,28 @@ mod tests {
         let names = |keys: &[&str]| label_names("label", keys.iter().copied());
         assert_eq!(
             names(&["a-b", "a.b", "a_b", "c"]),
-            ["label_a_b_conflict1", "label_a_b_conflict2", "label_a_b_conflict3", "label_c"]
+            [
+                "label_a_b_conflict1",
+                "label_a_b_conflict2",
+                "label_a_b_conflict3",
+                "label_c"
+            ]
         );
         assert_eq!(
             names(&["a_b_conflict1", "a-b", "a.b"]),
-            ["label_a_b_conflict1", "label_a_b_conflict2", "label_a_b_conflict3"]
+            [
+                "label_a_b_conflict1",
+                "label_a_b_conflict2",
+                "label_a_b_conflict3"
+            ]
         );
         assert_eq!(
             names(&["a-b", "a.b", "a_b_conflict1"]),
-            ["label_a_b_conflict1_conflict1", "label_a_b_conflict2", "label_a_b_conflict1_conflict2"]
+            [
+                "label_a_b_conflict1_conflict1",
+                "label_a_b_conflict2",
+                "label_a_b_conflict1_conflict2"
+            ]
         );
     }
 }

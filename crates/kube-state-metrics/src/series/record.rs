@@ -26,19 +26,79 @@ use std::sync::{Arc, LazyLock};
 
 /// Words that series of many objects hold. The first 64 take one byte.
 const WORDS: &[&str] = &[
-    "true", "false", "unknown", "byte", "core", "integer", "cpu", "memory", "Pending", "Succeeded",
-    "Failed", "Unknown", "Running", "BestEffort", "Burstable", "Guaranteed", "Exists", "Equal",
-    "NoExecute", "NoSchedule", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable",
-    "300", "ReplicaSet", "DaemonSet", "StatefulSet", "Job", "Deployment", "Always", "OnFailure",
-    "Never", "default", "default-scheduler", "4", "6", "Ready", "MemoryPressure", "DiskPressure",
-    "PIDPressure", "NetworkUnavailable", "ephemeral_storage", "pods", "hugepages_1Gi",
-    "hugepages_2Mi", "InternalIP", "Hostname", "Available", "Progressing", "NewReplicaSetAvailable",
-    "MinimumReplicasAvailable", "ReplicaFailure", "Active", "Terminating", "ClusterIP", "None",
-    "TCP", "UDP", "Opaque", "hard", "used", "RollingUpdate", "Node", "Bound", "ReadWriteOnce",
+    "true",
+    "false",
+    "unknown",
+    "byte",
+    "core",
+    "integer",
+    "cpu",
+    "memory",
+    "Pending",
+    "Succeeded",
+    "Failed",
+    "Unknown",
+    "Running",
+    "BestEffort",
+    "Burstable",
+    "Guaranteed",
+    "Exists",
+    "Equal",
+    "NoExecute",
+    "NoSchedule",
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+    "300",
+    "ReplicaSet",
+    "DaemonSet",
+    "StatefulSet",
+    "Job",
+    "Deployment",
+    "Always",
+    "OnFailure",
+    "Never",
+    "default",
+    "default-scheduler",
+    "4",
+    "6",
+    "Ready",
+    "MemoryPressure",
+    "DiskPressure",
+    "PIDPressure",
+    "NetworkUnavailable",
+    "ephemeral_storage",
+    "pods",
+    "hugepages_1Gi",
+    "hugepages_2Mi",
+    "InternalIP",
+    "Hostname",
+    "Available",
+    "Progressing",
+    "NewReplicaSetAvailable",
+    "MinimumReplicasAvailable",
+    "ReplicaFailure",
+    "Active",
+    "Terminating",
+    "ClusterIP",
+    "None",
+    "TCP",
+    "UDP",
+    "Opaque",
+    "hard",
+    "used",
+    "RollingUpdate",
+    "Node",
+    "Bound",
+    "ReadWriteOnce",
 ];
 
-static WORD_NUMBERS: LazyLock<HashMap<&'static str, u64>> =
-    LazyLock::new(|| WORDS.iter().zip(0..).map(|(word, number)| (*word, number)).collect());
+static WORD_NUMBERS: LazyLock<HashMap<&'static str, u64>> = LazyLock::new(|| {
+    WORDS
+        .iter()
+        .zip(0..)
+        .map(|(word, number)| (*word, number))
+        .collect()
+});
 
 /// The series of one object. Cloning shares them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +191,10 @@ impl Writer {
         push_escaped(&mut escaped, text.as_bytes());
         let hash = self.hasher.hash_one(&escaped[..]);
         let sections = &self.sections;
-        match self.literals.find(hash, |place| literal_at(sections, *place) == escaped) {
+        match self
+            .literals
+            .find(hash, |place| literal_at(sections, *place) == escaped)
+        {
             Some(place) => {
                 let reference = (WORDS.len() + place) as u64;
                 push_varint(&mut self.sections, reference << 1 | 1);
@@ -164,7 +227,11 @@ impl Writer {
     pub fn finish(&mut self, families: usize) -> Record {
         let out = &mut self.out;
         out.clear();
-        let width = if self.sections.len() <= usize::from(u16::MAX) { 2 } else { 4 };
+        let width = if self.sections.len() <= usize::from(u16::MAX) {
+            2
+        } else {
+            4
+        };
         out.push(width as u8 - 1);
         out.resize(1 + families.div_ceil(8), 0);
         for (number, _) in &self.begun {
@@ -195,7 +262,10 @@ impl Record {
         }
         let width = usize::from(bytes[0]) + 1;
         let (before, all) = ranks(bits, number);
-        let mut reader = Reader { bytes, at: 1 + bits.len() };
+        let mut reader = Reader {
+            bytes,
+            at: 1 + bits.len(),
+        };
         let base_length = reader.varint() as usize;
         let base = reader.take(base_length);
         let offsets = reader.take(all * width);
@@ -205,8 +275,15 @@ impl Record {
             le[..width].copy_from_slice(&offsets[index * width..(index + 1) * width]);
             u32::from_le_bytes(le) as usize
         };
-        let end = if before + 1 < all { offset(before + 1) } else { sections.len() };
-        let mut reader = Reader { bytes: &sections[..end], at: offset(before) };
+        let end = if before + 1 < all {
+            offset(before + 1)
+        } else {
+            sections.len()
+        };
+        let mut reader = Reader {
+            bytes: &sections[..end],
+            at: offset(before),
+        };
         while reader.at < end {
             reader.line(base, line, out);
         }
@@ -335,7 +412,11 @@ fn push_whole(out: &mut Vec<u8>, value: u64) {
     if exponent < 6 {
         return out.extend_from_slice(digits);
     }
-    let zeros = digits.iter().rev().take_while(|digit| **digit == b'0').count();
+    let zeros = digits
+        .iter()
+        .rev()
+        .take_while(|digit| **digit == b'0')
+        .count();
     out.push(digits[0]);
     let rest = &digits[1..digits.len() - zeros];
     if !rest.is_empty() {
@@ -348,7 +429,10 @@ fn push_whole(out: &mut Vec<u8>, value: u64) {
 
 /// The literal whose length stands at `place`.
 fn literal_at(sections: &[u8], place: usize) -> &[u8] {
-    let mut reader = Reader { bytes: sections, at: place };
+    let mut reader = Reader {
+        bytes: sections,
+        at: place,
+    };
     let length = reader.varint() as usize >> 1;
     reader.take(length)
 }
