@@ -5,8 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod exposition;
 pub mod object;
+pub mod packing;
 pub mod quantity;
 pub mod resources;
 pub mod selection;
 pub mod series;
+pub mod store;

@@ -1,6 +1,8 @@
 //! What stands above the series of a family.
 
+use crate::packing::{Packer, Piece};
 use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
 /// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +56,20 @@ pub struct Line {
 pub struct Heads {
     heads: Vec<Head>,
     lines: Vec<Line>,
+    /// HELP and TYPE, compressed, of the text format and of OpenMetrics.
+    packed: Vec<[OnceLock<Arc<Piece>>; 2]>,
 }
 
 impl Heads {
     /// From families in order.
     pub fn new(heads: Vec<Head>) -> Self {
         let lines = heads.iter().map(line).collect();
-        Heads { heads, lines }
+        let packed = heads.iter().map(|_| Default::default()).collect();
+        Heads {
+            heads,
+            lines,
+            packed,
+        }
     }
 
     /// How many there are.
@@ -101,6 +110,18 @@ impl Heads {
         ] {
             out.extend_from_slice(part.as_bytes());
         }
+    }
+
+    /// The same, compressed. Made once.
+    pub fn packed_header(
+        &self,
+        number: usize,
+        open_metrics: bool,
+        packer: &mut Packer,
+    ) -> &Piece {
+        self.packed[number][usize::from(open_metrics)].get_or_init(|| {
+            packer.pack_some(|out| self.push_header(number, open_metrics, out))
+        })
     }
 }
 
