@@ -41,14 +41,14 @@ impl Daemon {
         let mut command = Command::new(binary(name));
         command
             .arg("--web.listen-address=127.0.0.1:0")
-            .args(arguments);
+            .args(arguments)
+            .stdin(Stdio::null());
         Self::spawn(&mut command)
     }
 
     /// Starts a command and waits until its log tells an address.
     pub fn spawn(command: &mut Command) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

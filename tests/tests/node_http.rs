@@ -4,7 +4,7 @@ use e2e::{Client, Daemon, run};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -438,17 +438,18 @@ fn takes_sockets_from_the_service_manager() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     // The shell moves the inherited socket to descriptor 3 and tells its own pid, as systemd does.
-    let script = "exec 3<&$FD; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"";
-    let inherited = rustix::io::dup(&listener).unwrap();
+    // It comes as standard input, because a shell need not know descriptors of two digits.
+    let script = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
     command
         .args(["-c", script])
         .arg(e2e::daemon::binary(NODE))
         .arg("--web.systemd-socket")
         .args(FEW)
-        .env("FD", inherited.as_raw_fd().to_string());
+        .stdin(OwnedFd::from(listener));
     let mut node = Daemon::spawn(&mut command);
-    drop((listener, inherited));
+    // The command holds the socket too.
+    drop(command);
     let mut client = Client::connect(&address).unwrap();
     assert_eq!(client.get("/metrics", "").unwrap().status, 200);
     node.signal(Signal::TERM);

@@ -9,6 +9,7 @@ mod images;
 mod packages;
 mod run;
 mod sbom;
+mod servers;
 mod test;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that CI checks.
 
 use crate::run::{cargo, check, exists};
+use crate::servers;
 
 pub fn run(arguments: &[String]) -> Result<(), String> {
     if let Some(argument) = arguments.first() {
@@ -16,6 +17,8 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     step("build");
     // The end-to-end tests start the binaries that stand beside them in the target directory.
     check(cargo().args(["build", "--workspace", "--bins"]))?;
+    step("servers");
+    servers::ensure()?;
     step("tests");
     check(cargo().args(["test", "--workspace"]))?;
     step("licences, bans, sources");

@@ -1,4 +1,5 @@
-//! Log lines in the shape of promslog: logfmt or JSON on standard error, one write a line.
+//! Log lines on standard error, one write a line: in the shape of promslog, or as the few exporters
+//! write them that are older than it.
 
 use crate::cli::{FlagKind, FromFlag, Source};
 use crate::dialect::strconv::push_quoted;
@@ -27,6 +28,7 @@ pub struct Severity(pub Level);
 
 impl FromFlag for Severity {
     const KIND: FlagKind = FlagKind::Text;
+    const NAMES_ITSELF: bool = true;
     fn from_flag(values: &[String], _: Source) -> Result<Self, String> {
         let text = values.last().map_or("", String::as_str);
         match text.to_ascii_lowercase().as_str() {
@@ -34,9 +36,7 @@ impl FromFlag for Severity {
             "info" => Ok(Severity(Level::INFO)),
             "warn" => Ok(Severity(Level::WARN)),
             "error" => Ok(Severity(Level::ERROR)),
-            _ => Err(format!(
-                "unrecognized log level {text}, expected debug, info, warn or error"
-            )),
+            _ => Err(format!("unrecognized log level {text}")),
         }
     }
 }
@@ -48,26 +48,38 @@ pub enum Shape {
     Logfmt,
     /// One JSON object a line.
     Json,
+    /// `time="…" level=info msg="…"`, as logrus writes them.
+    Logrus,
+    /// The same as JSON.
+    LogrusJson,
+    /// `I0102 15:04:05.000000 PID file:line] "…" key="value"`.
+    Klog,
+    /// `2006/01/02 15:04:05 …`.
+    Plain,
 }
 
 impl FromFlag for Shape {
     const KIND: FlagKind = FlagKind::Text;
+    const NAMES_ITSELF: bool = true;
     fn from_flag(values: &[String], _: Source) -> Result<Self, String> {
         match values.last().map_or("", String::as_str) {
             "logfmt" => Ok(Shape::Logfmt),
             "json" => Ok(Shape::Json),
-            other => Err(format!(
-                "unrecognized log format {other}, expected logfmt or json"
-            )),
+            other => Err(format!("unrecognized log format {other}")),
         }
     }
 }
 
 /// Sends the events of the whole process to standard error. Later calls do nothing.
 pub fn start(flags: &LogFlags) {
+    start_as(flags.level.0, flags.format);
+}
+
+/// The same for binaries whose flags have other words for it.
+pub fn start_as(level: Level, shape: Shape) {
     let log = Log {
-        level: LevelFilter::from_level(flags.level.0),
-        shape: flags.format,
+        level: LevelFilter::from_level(level),
+        shape,
     };
     static STARTED: AtomicBool = AtomicBool::new(false);
     if !STARTED.swap(true, Ordering::AcqRel) {
@@ -121,6 +133,10 @@ fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
     let source = format!("{file}:{}", metadata.line().unwrap_or(0));
     let level = metadata.level().as_str();
     match shape {
+        Shape::Logrus => logrus(&fields, *metadata.level(), now),
+        Shape::LogrusJson => logrus_json(&fields, *metadata.level(), now),
+        Shape::Klog => klog(&fields, *metadata.level(), &source, now),
+        Shape::Plain => plain(&fields, now),
         Shape::Logfmt => {
             let mut line = format!("time={} level={level} source=", timestamp(now, 3));
             push_logfmt(&mut line, &source);
@@ -152,9 +168,89 @@ fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
     }
 }
 
+fn logrus_level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warning",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        _ => "trace",
+    }
+}
+
+fn logrus(fields: &Fields, level: Level, now: &Zoned) -> String {
+    let level = logrus_level(level);
+    let mut line = format!("time=\"{}\" level={level} msg=", timestamp(now, 0));
+    let bare = |c: char| c.is_ascii_alphanumeric() || "-._/@^+".contains(c);
+    let push = |line: &mut String, value: &str| match value.is_empty() || !value.chars().all(bare) {
+        true => push_quoted(line, value),
+        false => line.push_str(value),
+    };
+    push(&mut line, &fields.message);
+    for (key, value) in &fields.pairs {
+        let _ = write!(line, " {key}=");
+        push(&mut line, value);
+    }
+    line
+}
+
+fn logrus_json(fields: &Fields, level: Level, now: &Zoned) -> String {
+    let time = timestamp(now, 0);
+    let mut pairs = vec![
+        ("level", logrus_level(level)),
+        ("msg", &fields.message),
+        ("time", &time),
+    ];
+    pairs.extend(
+        fields
+            .pairs
+            .iter()
+            .map(|(key, value)| (*key, value.as_str())),
+    );
+    pairs.sort_by_key(|(key, _)| *key);
+    let mut line = String::from("{");
+    for (index, (key, value)) in pairs.into_iter().enumerate() {
+        if index > 0 {
+            line.push(',');
+        }
+        push_json(&mut line, key);
+        line.push(':');
+        push_json(&mut line, value);
+    }
+    line.push('}');
+    line
+}
+
+fn klog(fields: &Fields, level: Level, source: &str, now: &Zoned) -> String {
+    let letter = match level {
+        Level::ERROR => 'E',
+        Level::WARN => 'W',
+        _ => 'I',
+    };
+    let time = now.strftime("%m%d %H:%M:%S%.6f");
+    let mut line = format!("{letter}{time} {:>7} {source}] ", std::process::id());
+    push_quoted(&mut line, &fields.message);
+    for (key, value) in &fields.pairs {
+        let _ = write!(line, " {key}=");
+        push_quoted(&mut line, value);
+    }
+    line
+}
+
+fn plain(fields: &Fields, now: &Zoned) -> String {
+    let time = now.strftime("%Y/%m/%d %H:%M:%S");
+    let mut line = format!("{time} {}", fields.message);
+    for (key, value) in &fields.pairs {
+        let _ = write!(line, " {key}=");
+        push_logfmt(&mut line, value);
+    }
+    line
+}
+
 /// RFC 3339 in the local zone, `Z` where that is UTC.
 fn timestamp(now: &Zoned, digits: usize) -> String {
     let format = match digits {
+        0 => "%Y-%m-%dT%H:%M:%S",
         3 => "%Y-%m-%dT%H:%M:%S%.3f",
         _ => "%Y-%m-%dT%H:%M:%S%.9f",
     };
@@ -286,6 +382,46 @@ mod tests {
             "{\"time\":\"2026-03-04T05:06:07.089000000Z\",\"level\":\"INFO\",\
              \"source\":\"log.rs\",\"msg\":\"Listening on\",\"address\":\"[::]:9100\"}"
         );
+    }
+
+    #[test]
+    fn older_shapes() {
+        let first = |shape| lines(shape)[0].clone();
+        assert_eq!(
+            first(Shape::Logrus),
+            "time=\"2026-03-04T05:06:07Z\" level=info msg=\"Listening on\" address=\"[::]:9100\""
+        );
+        assert_eq!(
+            first(Shape::LogrusJson),
+            "{\"address\":\"[::]:9100\",\"level\":\"info\",\"msg\":\"Listening on\",\
+             \"time\":\"2026-03-04T05:06:07Z\"}"
+        );
+        assert_eq!(
+            first(Shape::Plain),
+            "2026/03/04 05:06:07 Listening on address=[::]:9100"
+        );
+        let line = first(Shape::Klog);
+        assert!(line.starts_with("I0304 05:06:07.089000 "), "{line}");
+        assert!(
+            line.ends_with("] \"Listening on\" address=\"[::]:9100\""),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn bad_words_are_told_as_upstream_does() {
+        let mut matches = crate::cli::Matches::defaults(LogFlags::TABLE);
+        matches.set("log.level", Source::CommandLine, vec!["DEBUG".to_owned()]);
+        assert_eq!(
+            LogFlags::read(&matches).unwrap().level,
+            Severity(Level::DEBUG)
+        );
+        matches.set("log.format", Source::CommandLine, vec!["JSON".to_owned()]);
+        let error = LogFlags::read(&matches).unwrap_err();
+        assert_eq!(error, "unrecognized log format JSON");
+        matches.set("log.level", Source::CommandLine, vec!["loud".to_owned()]);
+        let error = LogFlags::read(&matches).unwrap_err();
+        assert_eq!(error, "unrecognized log level loud");
     }
 
     #[test]

@@ -3,18 +3,19 @@
 use crate::collectors::TABLE;
 use crate::host::{Host, join};
 use crate::kernel::SharedFile;
-use crate::listing;
 use crate::options::Options;
 use exporter_core::build_info::BuildInfo;
 use exporter_core::build_info_family;
-use exporter_core::cli::{App, Exit, Flag, Matches, kingpin};
+use exporter_core::cli::{Dialect, Flag, Matches};
 use exporter_core::collector::{Set, SetOptions};
-use exporter_core::exposition::{Family, Offers};
+use exporter_core::exposition::Family;
+use exporter_core::launch::{self, Program};
+use exporter_core::listing::Listing;
 use exporter_core::log::{self, LogFlags};
 use exporter_core::self_metrics::raise_file_limit;
 use exporter_core::web::flags::{MetricsFlags, WebFlags};
 use exporter_core::web::front::Front;
-use exporter_core::web::{Landing, Listener, MetricsHandler, MetricsOptions, Server, landing};
+use exporter_core::web::{Landing, MetricsHandler, landing};
 use std::path::{Path, PathBuf};
 
 static BUILD: Family = build_info_family!("node_exporter");
@@ -44,37 +45,21 @@ struct Flags {
     matches: Matches,
 }
 
+const PROGRAM: Program = Program {
+    info: INFO,
+    about: "Prometheus exporter for hardware and system metrics of Linux hosts.",
+    dialect: Dialect::Kingpin,
+};
+
 /// Runs the exporter. The value is the exit status.
-pub fn run(arguments: Vec<String>) -> i32 {
-    let flags = parse(arguments);
+pub fn run(arguments: &[String]) -> i32 {
+    let flags = PROGRAM.parse(arguments, table(), read);
     if flags.options.list_metrics {
-        print!("{}", listing::markdown(&[&BUILD, &DURATION, &SUCCESS]));
+        print!("{}", list_metrics());
         return 0;
     }
     log::start(&flags.log);
-    match start(&flags) {
-        Ok(()) => 0,
-        Err(error) => {
-            tracing::error!("{error}");
-            1
-        }
-    }
-}
-
-fn parse(arguments: Vec<String>) -> Flags {
-    let app = App {
-        name: App::base_name(arguments.first().map(String::as_str), INFO.name),
-        about: "Prometheus exporter for hardware and system metrics of Linux hosts.",
-        version: INFO.text(),
-        flags: table(),
-    };
-    let rest = arguments.get(1..).unwrap_or_default();
-    let parsed = kingpin::parse(&app, rest, |name| std::env::var(name).ok())
-        .and_then(|matches| read(matches).map_err(|why| app.error(&why)));
-    match parsed {
-        Ok(flags) => flags,
-        Err(exit) => Exit::exit(exit),
-    }
+    launch::run(start(&flags))
 }
 
 /// All flags in the order of `--help`: those of all collectors, then the rest.
@@ -96,71 +81,51 @@ fn read(matches: Matches) -> Result<Flags, String> {
         log: LogFlags::read(&matches)?,
         matches,
     };
-    if flags.metrics.max_requests < 0 {
-        return Err("--web.max-requests: expected 0 or more".to_owned());
-    }
-    if !flags.metrics.telemetry_path.starts_with('/') {
-        return Err("--web.telemetry-path: expected a path that starts with a slash".to_owned());
-    }
+    flags.metrics.check()?;
     Ok(flags)
 }
 
-fn start(flags: &Flags) -> Result<(), String> {
-    tracing::info!(version = INFO.version_line(), "Starting node_exporter");
-    tracing::info!(build_context = INFO.context_line(), "Build context");
+fn list_metrics() -> String {
+    let mut listing = Listing::new(INFO.name);
+    for definition in TABLE {
+        let state = if definition.default_on() {
+            ""
+        } else {
+            " (off)"
+        };
+        let families = (definition.families)();
+        listing.add(&format!("{}{state}", definition.name), families);
+    }
+    listing.finish([&BUILD, &DURATION, &SUCCESS], true)
+}
+
+async fn start(flags: &Flags) -> Result<(), String> {
+    PROGRAM.announce();
     if rustix::process::geteuid().is_root() {
         tracing::warn!(
             "Node Exporter is running as root user. It needs no more than any user may read."
         );
     }
     raise_file_limit();
-    let set = collectors(flags)?;
-    let front = Front::from_file(&flags.web.config_file)?;
+    let handler = MetricsHandler::new(collectors(flags)?, flags.metrics.options(INFO));
     if flags.options.config_check {
+        Front::from_file(&flags.web.config_file)?;
         println!("the configuration is valid");
         return Ok(());
     }
-    // Everything asynchronous is light: one thread serves, collectors run on threads of their own.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .thread_keep_alive(std::time::Duration::from_secs(600))
-        .thread_stack_size(1 << 20)
-        .build()
-        .map_err(|e| format!("could not start the runtime: {e}"))?;
-    let handler = MetricsHandler::new(set, metrics_options(flags));
-    let result = runtime.block_on(async {
-        if flags.options.once {
-            let text = handler.once().await?;
-            print!("{text}");
-            return Ok(());
-        }
-        serve(flags, handler, front).await
-    });
-    // A collector that hangs for ever is not waited for.
-    runtime.shutdown_background();
-    result
+    if flags.options.once {
+        print!("{}", handler.once().await?);
+        return Ok(());
+    }
+    serve(flags, handler).await
 }
 
 /// Makes all enabled collectors.
 fn collectors(flags: &Flags) -> Result<Set, String> {
     let options = &flags.options;
     let host = host(flags);
-    let mut enabled = Vec::new();
-    let mut disabled = Vec::new();
-    for definition in TABLE {
-        if definition.is_enabled(&flags.matches, options.disable_defaults) {
-            let collector = (definition.new)(&host).map_err(|error| {
-                format!("Couldn't create metrics handler: couldn't create collector: {error}")
-            })?;
-            enabled.push((definition.name, collector));
-        } else {
-            disabled.push(definition.name);
-        }
-    }
-    tracing::info!("Enabled collectors");
-    for (name, _) in &enabled {
-        tracing::info!("{name}");
-    }
+    let disable_defaults = options.disable_defaults;
+    let (enabled, disabled) = launch::collectors(TABLE, &host, &flags.matches, disable_defaults)?;
     let options = SetOptions {
         duration: &DURATION,
         success: &SUCCESS,
@@ -181,34 +146,9 @@ fn host(flags: &Flags) -> Host {
     }
 }
 
-fn metrics_options(flags: &Flags) -> MetricsOptions {
-    let exposed = !flags.metrics.disable_exporter_metrics;
-    MetricsOptions {
-        max_requests: usize::try_from(flags.metrics.max_requests).unwrap_or(0),
-        offers: Offers {
-            open_metrics: flags.metrics.enable_openmetrics,
-        },
-        request_metrics: exposed,
-        error_metrics: exposed,
-        process_metrics: exposed,
-        build_info: Some(INFO),
-        timeout: Some(flags.metrics.timeout.value).filter(|t| !t.is_zero()),
-        ..MetricsOptions::default()
-    }
-}
-
-async fn serve(flags: &Flags, handler: MetricsHandler, front: Front) -> Result<(), String> {
-    let listeners = if flags.web.systemd_socket {
-        tracing::info!("Listening on systemd activated listeners instead of port listeners.");
-        Listener::from_systemd()?
-    } else {
-        let addresses = flags.web.listen_addresses.iter();
-        addresses
-            .map(|a| Listener::bind(a))
-            .collect::<Result<_, _>>()?
-    };
+async fn serve(flags: &Flags, handler: MetricsHandler) -> Result<(), String> {
     let path = flags.metrics.telemetry_path.as_str();
-    let mut server = Server::new().listeners(listeners).front(front);
+    let mut server = launch::server(&flags.web)?;
     server = match path {
         "/" => server.fallback(handler),
         path => server
@@ -229,5 +169,32 @@ fn landing(path: &str) -> Landing {
         version: INFO.landing_line(),
         colour: Landing::COLOUR,
         links: vec![(path.to_owned(), "Metrics")],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_family_has_one_owner_and_a_sentence() {
+        let mut seen = BTreeSet::new();
+        for definition in TABLE {
+            let families = (definition.families)();
+            assert!(!families.is_empty(), "{}", definition.name);
+            for family in families {
+                // The frequency families are the one case of two collectors with one name.
+                let shared = family.name.starts_with("node_cpu_") && family.name.contains("hertz");
+                assert!(seen.insert(family.name) || shared, "{}", family.name);
+                assert!(
+                    family.help.ends_with('.'),
+                    "{}: {}",
+                    family.name,
+                    family.help
+                );
+                assert!(family.labels.is_sorted(), "{}", family.name);
+            }
+        }
     }
 }

@@ -8,7 +8,6 @@ pub mod app;
 pub mod collectors;
 pub mod host;
 pub mod kernel;
-pub mod listing;
 pub mod options;
 pub mod sys;
 #[cfg(test)]

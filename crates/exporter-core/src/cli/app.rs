@@ -45,6 +45,15 @@ impl Exit {
             stderr: String::new(),
         }
     }
+
+    /// Success with this on standard error.
+    pub fn print_on_stderr(stderr: String) -> Self {
+        Exit {
+            code: 0,
+            stdout: String::new(),
+            stderr,
+        }
+    }
 }
 
 impl App {

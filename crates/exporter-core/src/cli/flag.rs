@@ -5,6 +5,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The variable whose value, such as `NODE_EXPORTER_`, makes a variable for every flag:
+/// `NODE_EXPORTER_WEB_LISTEN_ADDRESS` for `--web.listen-address`. Unset, only declared ones count.
+pub const PREFIX_VARIABLE: &str = "EXPORTER_ENV_PREFIX";
+
 /// What a flag's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlagKind {
@@ -104,6 +108,26 @@ impl Flag {
         self
     }
 
+    /// What is in the variable that stands for the flag: the one it declares or, where the user set
+    /// [`PREFIX_VARIABLE`], the one made of that prefix and the flag's name. Empty counts as unset.
+    pub(super) fn from_env(
+        &self,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Option<(String, String)> {
+        let set = |variable: String| {
+            let value = env(&variable).filter(|v| !v.is_empty())?;
+            Some((variable, value))
+        };
+        let prefixed = || {
+            let (_, prefix) = set(PREFIX_VARIABLE.to_owned())?;
+            let name = self.name.to_ascii_uppercase().replace(['.', '-'], "_");
+            set(prefix + &name)
+        };
+        self.env
+            .and_then(|variable| set(variable.to_owned()))
+            .or_else(prefixed)
+    }
+
     /// A value as Go's own packages read it, in the form that [`Matches`] holds.
     pub(super) fn go_value(&self, text: &str) -> Option<String> {
         match self.kind {
@@ -169,7 +193,11 @@ impl Matches {
 
     /// A typed value.
     pub fn get<T: FromFlag>(&self, name: &str) -> Result<T, String> {
-        T::from_flag(self.values(name), self.source(name)).map_err(|e| format!("--{name}: {e}"))
+        let value = T::from_flag(self.values(name), self.source(name));
+        value.map_err(|error| match T::NAMES_ITSELF {
+            true => error,
+            false => format!("--{name}: {error}"),
+        })
     }
 }
 
@@ -179,6 +207,8 @@ pub trait FromFlag: Sized {
     const KIND: FlagKind;
     /// Whether the flag may be repeated.
     const REPEATABLE: bool = false;
+    /// Whether errors tell by themselves which flag is meant.
+    const NAMES_ITSELF: bool = false;
     /// Reads the value from what [`Matches`] holds.
     fn from_flag(values: &[String], source: Source) -> Result<Self, String>;
 }
@@ -253,6 +283,7 @@ pub struct Given<T> {
 impl<T: FromFlag> FromFlag for Given<T> {
     const KIND: FlagKind = T::KIND;
     const REPEATABLE: bool = T::REPEATABLE;
+    const NAMES_ITSELF: bool = T::NAMES_ITSELF;
     fn from_flag(values: &[String], source: Source) -> Result<Self, String> {
         Ok(Given {
             value: T::from_flag(values, source)?,

@@ -1,6 +1,7 @@
 //! The dialect of Go's `flag` package: redis, process and nginx-vts.
 
 use super::{App, Exit, Flag, FlagKind, Matches, Source};
+use crate::dialect::strconv::push_quoted;
 use std::collections::HashMap;
 
 /// Parses arguments (without the program's name). Parsing stops silently at the first argument
@@ -22,7 +23,11 @@ pub fn parse(
             None => text,
         };
         if text.starts_with(['-', '=']) {
-            return Err(usage_error(app, &format!("bad flag syntax: {argument}")));
+            return Err(usage_error(
+                app,
+                &format!("bad flag syntax: {argument}"),
+                &env,
+            ));
         }
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
@@ -32,36 +37,26 @@ pub fn parse(
             return Err(Exit {
                 code: 0,
                 stdout: String::new(),
-                stderr: usage(app),
+                stderr: usage(app, &env),
             });
         }
-        let flag = app
-            .find(name)
-            .ok_or_else(|| usage_error(app, &format!("flag provided but not defined: -{name}")))?;
+        let flag = app.find(name).ok_or_else(|| {
+            usage_error(
+                app,
+                &format!("flag provided but not defined: -{name}"),
+                &env,
+            )
+        })?;
         let value = match value {
             Some(value) => value,
             None if flag.kind == FlagKind::Bool => "true".to_owned(),
-            None => rest
-                .next()
-                .cloned()
-                .ok_or_else(|| usage_error(app, &format!("flag needs an argument: -{name}")))?,
+            None => rest.next().cloned().ok_or_else(|| {
+                usage_error(app, &format!("flag needs an argument: -{name}"), &env)
+            })?,
         };
-        let value = flag.go_value(&value).ok_or_else(|| {
-            let kind = if flag.kind == FlagKind::Bool {
-                "boolean value"
-            } else {
-                "value"
-            };
-            let preposition = if flag.kind == FlagKind::Bool {
-                "for"
-            } else {
-                "for flag"
-            };
-            usage_error(
-                app,
-                &format!("invalid {kind} {value:?} {preposition} -{name}: parse error"),
-            )
-        })?;
+        let value = flag
+            .go_value(&value)
+            .ok_or_else(|| usage_error(app, &invalid(flag, &value), &env))?;
         let values = given.entry(flag.name).or_default();
         if !flag.repeatable {
             values.clear();
@@ -70,8 +65,7 @@ pub fn parse(
     }
     let mut matches = Matches::default();
     for flag in &app.flags {
-        let variable = flag.env.and_then(&env).filter(|v| !v.is_empty());
-        let variable = variable.and_then(|v| flag.go_value(&v));
+        let variable = flag.from_env(&env).and_then(|(_, v)| flag.go_value(&v));
         let default = || flag.default.iter().map(|v| (*v).to_owned()).collect();
         let (source, values) = match (given.remove(flag.name), variable) {
             (Some(values), _) => (Source::CommandLine, values),
@@ -83,15 +77,44 @@ pub fn parse(
     Ok(matches)
 }
 
-fn usage_error(app: &App, message: &str) -> Exit {
+/// What is wrong with a value.
+fn invalid(flag: &Flag, value: &str) -> String {
+    let what = match flag.kind {
+        FlagKind::Bool => ("boolean value", "for"),
+        _ => ("value", "for flag"),
+    };
+    let mut quoted = String::new();
+    push_quoted(&mut quoted, value);
+    // Digits alone are only refused where they are too many.
+    let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
+    let too_large = flag.kind == FlagKind::Int
+        && !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && !digits.starts_with('0');
+    let why = if too_large {
+        "value out of range"
+    } else {
+        "parse error"
+    };
+    format!(
+        "invalid {} {quoted} {} -{}: {why}",
+        what.0, what.1, flag.name
+    )
+}
+
+/// Looks a variable up.
+type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// An error with the usage behind it: exit status 2.
+pub(super) fn usage_error(app: &App, message: &str, env: Env<'_>) -> Exit {
     Exit {
         code: 2,
         stdout: String::new(),
-        stderr: format!("{message}\n{}", usage(app)),
+        stderr: format!("{message}\n{}", usage(app, env)),
     }
 }
 
-fn usage(app: &App) -> String {
+fn usage(app: &App, env: Env<'_>) -> String {
     let mut text = format!("Usage of {}:\n", app.name);
     let mut flags: Vec<&Flag> = app.visible().collect();
     flags.sort_by_key(|flag| flag.name);
@@ -103,10 +126,14 @@ fn usage(app: &App) -> String {
             FlagKind::Duration => " duration",
             _ => " string",
         };
+        let variable = flag.from_env(env).and_then(|(_, v)| flag.go_value(&v));
         let default = match flag.default {
+            _ if variable.is_some() && !flag.secret => {
+                default_text(flag, &variable.unwrap_or_default())
+            }
             [] | ["" | "false" | "0"] => String::new(),
             _ if flag.secret => String::new(),
-            values => format!(" (default {})", values.join(",")),
+            values => default_text(flag, &values.join(",")),
         };
         text += &format!(
             "  -{}{kind}\n    \t{}{default}\n",
@@ -115,6 +142,16 @@ fn usage(app: &App) -> String {
         );
     }
     text
+}
+
+/// A text stands in quotes.
+fn default_text(flag: &Flag, value: &str) -> String {
+    let mut shown = String::new();
+    match flag.kind {
+        FlagKind::Text | FlagKind::Pair | FlagKind::Word { .. } => push_quoted(&mut shown, value),
+        _ => shown.push_str(value),
+    }
+    format!(" (default {shown})")
 }
 
 #[cfg(test)]
@@ -147,7 +184,8 @@ mod tests {
 
     fn run(arguments: &[&str], count: Option<&str>) -> Result<Flags, Exit> {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-        parse(&app(), &arguments, |_| count.map(str::to_owned)).map(|m| Flags::read(&m).unwrap())
+        let env = |name: &str| count.filter(|_| name == "COUNT").map(str::to_owned);
+        parse(&app(), &arguments, env).map(|m| Flags::read(&m).unwrap())
     }
 
     #[test]
@@ -191,6 +229,25 @@ mod tests {
                 &["-debug=maybe"],
                 "invalid boolean value \"maybe\" for -debug: parse error",
             ),
+            (
+                &["-count=99999999999999999999"],
+                "invalid value \"99999999999999999999\" for flag -count: value out of range",
+            ),
+            (
+                &["-count="],
+                "invalid value \"\" for flag -count: parse error",
+            ),
+            (
+                &["-debug=2"],
+                "invalid boolean value \"2\" for -debug: parse error",
+            ),
+            (
+                &["-timeout=1d"],
+                "invalid value \"1d\" for flag -timeout: parse error",
+            ),
+            (&["-=x"], "bad flag syntax: -=x"),
+            (&["--=x"], "bad flag syntax: --=x"),
+            (&["--nope=1"], "flag provided but not defined: -nope"),
             (&["-count"], "flag needs an argument: -count"),
             (&["---count"], "bad flag syntax: ---count"),
         ] {
@@ -202,6 +259,14 @@ mod tests {
         }
         let help = run(&["--help"], None).unwrap_err();
         assert_eq!((help.code, help.stdout.as_str()), (0, ""));
+        for flag in ["-h", "-help", "-h=1"] {
+            assert_eq!(run(&[flag], None).unwrap_err(), help);
+        }
+        let entry = "  -web.listen-address string\n    \tAddress. (default \":9121\")\n";
+        assert!(help.stderr.contains(entry), "{}", help.stderr);
+        let help = run(&["-h"], Some("7")).unwrap_err();
+        let entry = "  -count int\n    \tNumber. (default 7)\n";
+        assert!(help.stderr.contains(entry), "{}", help.stderr);
     }
 
     proptest! {

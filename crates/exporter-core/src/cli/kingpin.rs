@@ -13,17 +13,40 @@ struct Found {
 /// Either a value or the end of the process.
 type Parsed<T> = Result<T, Exit>;
 
-/// Parses arguments (without the program's name). `env` looks variables up.
+/// Parses arguments (without the program's name). `env` looks variables up. Help and version are
+/// told on standard output.
 pub fn parse(
     app: &App,
     arguments: &[String],
     env: impl Fn(&str) -> Option<String>,
 ) -> Parsed<Matches> {
+    parse_telling(app, arguments, env, Exit::print)
+}
+
+/// The same with help and version on standard error, where most exporters of this dialect have
+/// them. Scripts and the manual page are for standard output everywhere.
+pub fn parse_with_help_on_stderr(
+    app: &App,
+    arguments: &[String],
+    env: impl Fn(&str) -> Option<String>,
+) -> Parsed<Matches> {
+    parse_telling(app, arguments, env, Exit::print_on_stderr)
+}
+
+/// How help and version end the process.
+type Tell = fn(String) -> Exit;
+
+fn parse_telling(
+    app: &App,
+    arguments: &[String],
+    env: impl Fn(&str) -> Option<String>,
+    tell: Tell,
+) -> Parsed<Matches> {
     if let Some(at) = arguments.iter().position(|a| a == "--completion-bash") {
         return Err(Exit::print(completion::words(app, &arguments[at + 1..])));
     }
     let arguments = expand_files(app, arguments)?;
-    let found = scan(app, &arguments)?;
+    let found = scan(app, &arguments, tell)?;
     let mut given: HashMap<usize, Vec<String>> = HashMap::new();
     for Found { index, value } in found {
         let flag = &app.flags[index];
@@ -49,8 +72,7 @@ fn from_environment(
     flag: &Flag,
     env: impl Fn(&str) -> Option<String>,
 ) -> Parsed<(Source, Vec<String>)> {
-    let text = flag.env.and_then(env).filter(|text| !text.is_empty());
-    let Some(text) = text else {
+    let Some((variable, text)) = flag.from_env(env) else {
         let default = flag.default.iter().map(|v| (*v).to_owned()).collect();
         return Ok((Source::Default, default));
     };
@@ -59,10 +81,8 @@ fn from_environment(
         false => vec![text.as_str()],
     };
     let values: Result<Vec<_>, _> = parts.iter().map(|part| normalise(flag, part)).collect();
-    let values = values.map_err(|why| {
-        let variable = flag.env.unwrap_or("");
-        app.error(&format!("--{} (from {variable}): {why}", flag.name))
-    })?;
+    let values =
+        values.map_err(|why| app.error(&format!("--{} (from {variable}): {why}", flag.name)))?;
     Ok((Source::Environment, values))
 }
 
@@ -74,6 +94,9 @@ fn expand_files(app: &App, arguments: &[String]) -> Parsed<Vec<String>> {
             expanded.push(argument.clone());
             continue;
         };
+        if path.is_empty() {
+            return Err(app.error("expected @ file to expand arguments from"));
+        }
         let text = std::fs::read_to_string(path).map_err(|error| {
             app.error(&format!("failed to open arguments file {path:?}: {error}"))
         })?;
@@ -87,7 +110,7 @@ fn expand_files(app: &App, arguments: &[String]) -> Parsed<Vec<String>> {
 
 /// Finds the flags. Help wins over bad values but not over unknown flags; the version ends it at
 /// once.
-fn scan(app: &App, arguments: &[String]) -> Parsed<Vec<Found>> {
+fn scan(app: &App, arguments: &[String], tell: Tell) -> Parsed<Vec<Found>> {
     let mut found = Vec::new();
     let mut help_wanted = None;
     let mut rest = arguments.iter();
@@ -104,12 +127,13 @@ fn scan(app: &App, arguments: &[String]) -> Parsed<Vec<Found>> {
                 None => (long, None),
             };
             if let Some(what) = special(app, name) {
-                if value.is_some() {
-                    return Err(unexpected(app, value.unwrap_or_default()));
-                }
-                match what {
-                    Special::Version => return Err(Exit::print(format!("{}\n", app.version))),
-                    Special::Text(text) => help_wanted = help_wanted.or(Some(text)),
+                match (what, value) {
+                    (Special::Version, _) => return Err(tell(format!("{}\n", app.version))),
+                    (_, Some(value)) => return Err(unexpected(app, value)),
+                    (Special::Help, None) => help_wanted = help_wanted.or(Some(help(app, tell))),
+                    (Special::Text(text), None) => {
+                        help_wanted = help_wanted.or(Some(Exit::print(text)));
+                    }
                 }
                 continue;
             }
@@ -117,19 +141,21 @@ fn scan(app: &App, arguments: &[String]) -> Parsed<Vec<Found>> {
         } else if argument == "-" {
             return Err(unexpected(app, "-"));
         } else if let Some(shorts) = argument.strip_prefix('-') {
-            if shorts.starts_with('h') {
-                help_wanted = help_wanted.or(Some(help::short(app)));
-                continue;
+            if short_flags(app, shorts, &mut rest, &mut found)? {
+                help_wanted = help_wanted.or(Some(help(app, tell)));
             }
-            found.push(short_flag(app, shorts, &mut rest)?);
         } else {
             return Err(unexpected(app, argument));
         }
     }
     match help_wanted {
-        Some(text) => Err(Exit::print(text)),
+        Some(exit) => Err(exit),
         None => Ok(found),
     }
+}
+
+fn help(app: &App, tell: Tell) -> Exit {
+    tell(help::short(app))
 }
 
 fn unexpected(app: &App, what: &str) -> Exit {
@@ -138,14 +164,15 @@ fn unexpected(app: &App, what: &str) -> Exit {
 
 enum Special {
     Version,
+    Help,
     Text(String),
 }
 
 /// Flags that print something and end the process.
 fn special(app: &App, name: &str) -> Option<Special> {
     Some(Special::Text(match name {
-        "version" => return Some(Special::Version),
-        "help" | "no-help" => help::short(app),
+        "version" | "no-version" => return Some(Special::Version),
+        "help" | "no-help" => return Some(Special::Help),
         "help-long" => help::long(app),
         "help-man" => man::page(app),
         "completion-script-bash" => completion::bash(app),
@@ -185,29 +212,41 @@ fn long_flag<'a>(
     Ok(Found { index, value })
 }
 
-/// One argument with a single dash: the first letter's flag, its value attached or following.
-fn short_flag<'a>(
+/// One argument with a single dash: letters of switches, the last perhaps of a flag whose value is
+/// attached or follows. The value is whether help is asked for.
+fn short_flags<'a>(
     app: &App,
     shorts: &str,
     rest: &mut impl Iterator<Item = &'a String>,
-) -> Parsed<Found> {
-    let letter = shorts.chars().next().unwrap_or('-');
-    let index = app
-        .flags
-        .iter()
-        .position(|flag| flag.short == Some(letter))
-        .ok_or_else(|| app.error(&format!("unknown short flag '-{letter}'")))?;
-    let attached = &shorts[letter.len_utf8()..];
-    let value = if app.flags[index].kind == FlagKind::Bool {
-        Some("true".to_owned()).filter(|_| attached.is_empty())
-    } else if attached.is_empty() {
-        next_value(rest)
-    } else {
-        Some(attached.to_owned())
-    };
-    let value =
-        value.ok_or_else(|| app.error(&format!("expected argument for flag '-{letter}'")))?;
-    Ok(Found { index, value })
+    found: &mut Vec<Found>,
+) -> Parsed<bool> {
+    let mut help_wanted = false;
+    for (at, letter) in shorts.char_indices() {
+        let index = app.flags.iter().position(|f| f.short == Some(letter));
+        let index = match index {
+            Some(index) => index,
+            None if letter == 'h' => {
+                help_wanted = true;
+                continue;
+            }
+            None => return Err(app.error(&format!("unknown short flag '-{letter}'"))),
+        };
+        if app.flags[index].kind == FlagKind::Bool {
+            let value = "true".to_owned();
+            found.push(Found { index, value });
+            continue;
+        }
+        let attached = &shorts[at + letter.len_utf8()..];
+        let value = match attached.is_empty() {
+            true => next_value(rest),
+            false => Some(attached.to_owned()),
+        };
+        let missing = || app.error(&format!("expected argument for flag '-{letter}'"));
+        let value = value.ok_or_else(missing)?;
+        found.push(Found { index, value });
+        break;
+    }
+    Ok(help_wanted)
 }
 
 /// A value that starts with a dash must be attached.
@@ -258,13 +297,13 @@ mod tests {
             /// Switch that is on.
             "on" on: bool = ["true"];
             /// Switch that is off.
-            "off" [env("OFF")] off: bool = ["false"];
+            "off" [env("OFF"), short('o')] off: bool = ["false"];
             /// Number.
             "count" [env("COUNT")] count: i64 = ["1"];
             /// Time.
             "time" time: std::time::Duration = ["5s"];
             /// Colour.
-            "colour" [word(&["red", "blue"], false)] colour: String = ["red"];
+            "colour" [short('c'), word(&["red", "blue"], false)] colour: String = ["red"];
             /// Old name.
             "old" [hidden()] old: String = ["gone"];
             /// Password.
@@ -318,6 +357,29 @@ mod tests {
         let flags = run(&[], &[("COUNT", "2.9"), ("OFF", "T")]).unwrap();
         assert_eq!((flags.count, flags.off), (2, true));
         assert_eq!(run(&[], &[("COUNT", "")]).unwrap().count, 1);
+        for arguments in [&["-ocblue"][..], &["-o", "-c", "blue"]] {
+            let flags = run(arguments, &[]).unwrap();
+            assert_eq!((flags.off, flags.colour.as_str()), (true, "blue"));
+        }
+    }
+
+    #[test]
+    fn a_prefix_makes_variables_of_all_flags() {
+        let env = [
+            ("EXPORTER_ENV_PREFIX", "X_"),
+            ("X_COUNT", "3"),
+            ("X_WEB_LISTEN_ADDRESS", "a\nb"),
+            ("X_TIME", "1s"),
+            ("TIME", "2s"),
+        ];
+        let flags = run(&["--time=3s"], &env).unwrap();
+        assert_eq!((flags.count, flags.time.as_secs()), (3, 3));
+        assert_eq!(flags.addresses, ["a", "b"]);
+        assert_eq!(run(&[], &env[1..]).unwrap().count, 1);
+        let declared = [env[0], env[1], ("COUNT", "4")];
+        assert_eq!(run(&[], &declared).unwrap().count, 4);
+        let exit = run(&[], &[env[0], ("X_ON", "maybe")]).unwrap_err();
+        assert!(exit.stderr.contains("--on (from X_ON)"), "{}", exit.stderr);
     }
 
     #[test]
@@ -341,6 +403,10 @@ mod tests {
             ),
             (&["-version"], "unknown short flag '-v'"),
             (&["-x"], "unknown short flag '-x'"),
+            (&["-hx"], "unknown short flag '-x'"),
+            (&["-c"], "expected argument for flag '-c'"),
+            (&["--help=true"], "unexpected true"),
+            (&["@"], "expected @ file to expand arguments from"),
             (&["-"], "unexpected -"),
             (&["foo"], "unexpected foo"),
             (&["--", "foo"], "unexpected foo"),
@@ -367,6 +433,15 @@ mod tests {
             (version.code, version.stdout.as_str()),
             (0, "x_exporter, version 1\n")
         );
+        for arguments in [&["--no-version"][..], &["--version=true"]] {
+            assert_eq!(run(arguments, &[]).unwrap_err(), version);
+        }
+        for (flag, on_stderr) in [("--version", true), ("-h", true), ("--help-man", false)] {
+            let exit = parse_with_help_on_stderr(&app(), &[flag.to_owned()], |_| None);
+            let exit = exit.unwrap_err();
+            let empty = (exit.stdout.is_empty(), exit.stderr.is_empty());
+            assert_eq!((exit.code, empty), (0, (on_stderr, !on_stderr)), "{flag}");
+        }
         let help = run(&["--help", "--count=x"], &[]).unwrap_err();
         assert_eq!(help.code, 0);
         assert!(help.stdout.starts_with("usage: x_exporter [<flags>]\n"));

@@ -15,4 +15,40 @@ mod man;
 pub mod pflag;
 
 pub use app::{App, Exit};
-pub use flag::{Flag, FlagKind, FromFlag, Given, Matches, Source};
+pub use flag::{Flag, FlagKind, FromFlag, Given, Matches, PREFIX_VARIABLE, Source};
+
+/// How the flags of a binary are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// kingpin 2.4.
+    Kingpin,
+    /// Go's `flag` package.
+    GoFlag,
+    /// pflag and cobra; knows no variables.
+    Pflag,
+}
+
+impl Dialect {
+    /// Parses arguments (without the program's name). `env` looks variables up.
+    pub fn parse(
+        self,
+        app: &App,
+        arguments: &[String],
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Matches, Exit> {
+        match self {
+            Dialect::Kingpin => kingpin::parse(app, arguments, env),
+            Dialect::GoFlag => goflag::parse(app, arguments, env),
+            Dialect::Pflag => pflag::parse(app, arguments),
+        }
+    }
+
+    /// The end of a process whose flags hold a value that cannot be. Usages show variables.
+    pub fn error(self, app: &App, message: &str, env: impl Fn(&str) -> Option<String>) -> Exit {
+        match self {
+            Dialect::Kingpin => app.error(message),
+            Dialect::GoFlag => goflag::usage_error(app, message, &env),
+            Dialect::Pflag => pflag::error(app, message),
+        }
+    }
+}

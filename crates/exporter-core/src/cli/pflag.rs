@@ -6,69 +6,42 @@ use std::collections::HashMap;
 /// Parses arguments (without the program's name). Lists are separated by commas; the last value of
 /// other flags counts. `version` and `completion SHELL` are subcommands.
 pub fn parse(app: &App, arguments: &[String]) -> Result<Matches, Exit> {
-    match arguments
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
-        ["version"] => return Err(Exit::print(format!("{}\n", app.version))),
-        ["completion", "bash"] => return Err(Exit::print(completion::bash(app))),
-        ["completion", "zsh"] => return Err(Exit::print(completion::zsh(app))),
-        ["completion", "fish"] => return Err(Exit::print(completion::fish(app))),
-        _ => {}
-    }
     let mut given: HashMap<&'static str, Vec<String>> = HashMap::new();
+    let mut words = Vec::new();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         if argument == "--" {
-            break;
-        }
-        let (flag, value) = if let Some(long) = argument.strip_prefix("--") {
-            let (name, value) = long
-                .split_once('=')
-                .map_or((long, None), |(n, v)| (n, Some(v)));
+            words.extend(rest.by_ref().map(String::as_str));
+        } else if let Some(long) = argument.strip_prefix("--") {
+            let (name, value) = match long.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (long, None),
+            };
             if name == "help" {
                 return Err(Exit::print(usage(app)));
             }
-            let flag = app.find(name);
-            (
-                flag.ok_or_else(|| error(app, &format!("unknown flag: --{name}")))?,
-                value,
-            )
+            let unknown = || error(app, &format!("unknown flag: --{name}"));
+            let flag = app.find(name).ok_or_else(unknown)?;
+            let missing = format!("flag needs an argument: --{name}");
+            let value = value_of(app, flag, value, &mut rest, &missing)?;
+            take(app, flag, &value, given.entry(flag.name).or_default())?;
         } else if let Some(shorts) = argument.strip_prefix('-').filter(|s| !s.is_empty()) {
-            let letter = shorts.chars().next().unwrap_or('-');
-            let found = app.flags.iter().find(|f| f.short == Some(letter));
-            if letter == 'h' && found.is_none() {
-                return Err(Exit::print(usage(app)));
-            }
-            let unknown = || {
-                error(
-                    app,
-                    &format!("unknown shorthand flag: '{letter}' in -{shorts}"),
-                )
-            };
-            let tail = &shorts[letter.len_utf8()..];
-            let tail = tail.strip_prefix('=').unwrap_or(tail);
-            (
-                found.ok_or_else(unknown)?,
-                Some(tail).filter(|t| !t.is_empty()),
-            )
+            short_flags(app, shorts, &mut rest, &mut given)?;
         } else {
-            return Err(error(
-                app,
-                &format!("unknown command {argument:?} for {:?}", app.name),
-            ));
-        };
-        let value = match value {
-            Some(value) => value.to_owned(),
-            None if flag.kind == FlagKind::Bool => "true".to_owned(),
-            None => rest
-                .next()
-                .cloned()
-                .ok_or_else(|| error(app, &format!("flag needs an argument: --{}", flag.name)))?,
-        };
-        take(app, flag, &value, given.entry(flag.name).or_default())?;
+            words.push(argument);
+        }
+    }
+    match words.as_slice() {
+        [] => {}
+        ["version", ..] => return Err(Exit::print(format!("{}\n", app.version))),
+        ["help", ..] => return Err(Exit::print(usage(app))),
+        ["completion", "bash"] => return Err(Exit::print(completion::bash(app))),
+        ["completion", "zsh"] => return Err(Exit::print(completion::zsh(app))),
+        ["completion", "fish"] => return Err(Exit::print(completion::fish(app))),
+        [word, ..] => {
+            let what = format!("unknown command {word:?} for {:?}", app.name);
+            return Err(error(app, &what));
+        }
     }
     let mut matches = Matches::default();
     for flag in &app.flags {
@@ -81,6 +54,53 @@ pub fn parse(app: &App, arguments: &[String]) -> Result<Matches, Exit> {
         }
     }
     Ok(matches)
+}
+
+/// Letters of switches behind one dash, the last perhaps of a flag with a value.
+fn short_flags<'a>(
+    app: &App,
+    shorts: &str,
+    rest: &mut impl Iterator<Item = &'a String>,
+    given: &mut HashMap<&'static str, Vec<String>>,
+) -> Result<(), Exit> {
+    for (at, letter) in shorts.char_indices() {
+        let Some(flag) = app.flags.iter().find(|f| f.short == Some(letter)) else {
+            if letter == 'h' {
+                return Err(Exit::print(usage(app)));
+            }
+            let tail = &shorts[at..];
+            let what = format!("unknown shorthand flag: '{letter}' in -{tail}");
+            return Err(error(app, &what));
+        };
+        let tail = &shorts[at + letter.len_utf8()..];
+        let attached = match tail.strip_prefix('=') {
+            Some(value) => Some(value),
+            None if flag.kind == FlagKind::Bool => None,
+            None => Some(tail).filter(|t| !t.is_empty()),
+        };
+        let missing = format!("flag needs an argument: '{letter}' in -{}", &shorts[at..]);
+        let value = value_of(app, flag, attached, rest, &missing)?;
+        take(app, flag, &value, given.entry(flag.name).or_default())?;
+        if attached.is_some() || flag.kind != FlagKind::Bool {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The value attached or following; a switch has none.
+fn value_of<'a>(
+    app: &App,
+    flag: &Flag,
+    attached: Option<&str>,
+    rest: &mut impl Iterator<Item = &'a String>,
+    missing: &str,
+) -> Result<String, Exit> {
+    match attached {
+        Some(value) => Ok(value.to_owned()),
+        None if flag.kind == FlagKind::Bool => Ok("true".to_owned()),
+        None => rest.next().cloned().ok_or_else(|| error(app, missing)),
+    }
 }
 
 fn take(app: &App, flag: &Flag, value: &str, values: &mut Vec<String>) -> Result<(), Exit> {
@@ -112,7 +132,8 @@ fn expected(flag: &Flag) -> String {
     }
 }
 
-fn error(app: &App, message: &str) -> Exit {
+/// An error with the usage behind it: exit status 1.
+pub(super) fn error(app: &App, message: &str) -> Exit {
     Exit {
         code: 1,
         stdout: String::new(),
@@ -155,6 +176,8 @@ mod tests {
             /// Resources.
             "resources" resources: Vec<String> = [];
             /// Switch.
+            "verbosity" [short('v')] verbosity: i64 = ["0"];
+            /// Switch.
             "use-apiserver-cache" [short('u')] cache: bool = ["false"];
         }
     }
@@ -182,10 +205,12 @@ mod tests {
             "--resources=a,b",
             "--resources",
             "c",
-            "-u",
+            "-uv",
+            "3",
         ])
         .unwrap();
-        assert_eq!((flags.port, flags.cache), (9, true));
+        assert_eq!((flags.port, flags.cache, flags.verbosity), (9, true, 3));
+        assert_eq!(run(&["-v=4"]).unwrap().verbosity, 4);
         assert_eq!(flags.resources, ["a", "b", "c"]);
         assert!(!run(&["-u=false"]).unwrap().cache);
     }
@@ -200,6 +225,10 @@ mod tests {
                 "Error: invalid argument \"abc\" for \"--port\" flag",
             ),
             (&["--port"], 1, "Error: flag needs an argument: --port"),
+            (&["-v"], 1, "Error: flag needs an argument: 'v' in -v"),
+            (&["-ux"], 1, "Error: unknown shorthand flag: 'x' in -x"),
+            (&["--no-port"], 1, "Error: unknown flag: --no-port"),
+            (&["--por=1"], 1, "Error: unknown flag: --por"),
             (&["-x"], 1, "Error: unknown shorthand flag: 'x' in -x"),
             (&["-port"], 1, "Error: unknown shorthand flag: 'p' in -port"),
             (
@@ -215,6 +244,8 @@ mod tests {
         }
         for arguments in [
             &["version"][..],
+            &["--port=1", "version"],
+            &["help"],
             &["--help"],
             &["-h"],
             &["completion", "bash"],

@@ -85,7 +85,7 @@ impl From<std::io::Error> for Error {
     }
 }
 
-impl<Cx> Definition<Cx> {
+impl<Cx, Made> Definition<Cx, Made> {
     /// Whether it runs without being asked for.
     pub fn default_on(&self) -> bool {
         self.switch.default == ["true"]
@@ -103,8 +103,9 @@ impl<Cx> Definition<Cx> {
     }
 }
 
-/// One line of an exporter's table of collectors. `Cx` is what the exporter's constructors need.
-pub struct Definition<Cx: 'static> {
+/// One line of an exporter's table of collectors. `Cx` is what the exporter's constructors need,
+/// `Made` what they make; those that ask a server make an `Arc<dyn AsyncCollector<Target>>`.
+pub struct Definition<Cx: 'static, Made: 'static = Box<dyn Collector>> {
     /// Name, as in `--collector.NAME` and the label `collector`.
     pub name: &'static str,
     /// `--[no-]collector.NAME`; its default says whether it runs without being asked for.
@@ -114,5 +115,5 @@ pub struct Definition<Cx: 'static> {
     /// Families it can put, run-time names as patterns.
     pub families: fn() -> Vec<&'static Family>,
     /// Makes it. Called only where it is enabled; the error ends the process at start.
-    pub new: fn(&Cx) -> Result<Box<dyn Collector>, String>,
+    pub new: fn(&Cx) -> Result<Made, String>,
 }

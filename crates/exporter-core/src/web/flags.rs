@@ -1,6 +1,9 @@
 //! Flags of the web room.
 
+use crate::build_info::BuildInfo;
 use crate::cli::{Flag, Given};
+use crate::exposition::Offers;
+use crate::web::MetricsOptions;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +33,41 @@ crate::flags! {
         "web.enable-openmetrics" enable_openmetrics: bool = ["false"];
         /// Longest time that a scrape may take, 0 for just below the timeout that Prometheus sends.
         "collector.timeout" timeout: Given<Duration> = ["0s"];
+    }
+}
+
+impl MetricsFlags {
+    /// Checks what no parser can.
+    ///
+    /// # Errors
+    /// The flag and what was expected.
+    pub fn check(&self) -> Result<(), String> {
+        if self.max_requests < 0 {
+            return Err("--web.max-requests: expected 0 or more".to_owned());
+        }
+        if !self.telemetry_path.starts_with('/') {
+            return Err(
+                "--web.telemetry-path: expected a path that starts with a slash".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// How the telemetry path answers by these flags.
+    pub fn options(&self, info: BuildInfo) -> MetricsOptions {
+        let exposed = !self.disable_exporter_metrics;
+        MetricsOptions {
+            max_requests: usize::try_from(self.max_requests).unwrap_or(0),
+            offers: Offers {
+                open_metrics: self.enable_openmetrics,
+            },
+            request_metrics: exposed,
+            error_metrics: exposed,
+            process_metrics: exposed,
+            build_info: Some(info),
+            timeout: Some(self.timeout.value).filter(|t| !t.is_zero()),
+            ..MetricsOptions::default()
+        }
     }
 }
 

@@ -68,6 +68,21 @@ pub struct MetricsOptions {
     pub timeout: Option<Duration>,
 }
 
+impl MetricsOptions {
+    /// For paths that tell of a target only, such as `/probe`: nothing of the exporter itself, any
+    /// number at a time, and inconsistent samples are refused.
+    pub fn of_a_target() -> Self {
+        MetricsOptions {
+            max_requests: 0,
+            on_error: OnError::Refuse,
+            request_metrics: false,
+            error_metrics: false,
+            process_metrics: false,
+            ..MetricsOptions::default()
+        }
+    }
+}
+
 impl Default for MetricsOptions {
     fn default() -> Self {
         MetricsOptions {
