@@ -5,11 +5,19 @@
 
 #![forbid(unsafe_code)]
 
+pub mod app;
 pub mod exposition;
+pub mod input;
+mod listing;
 pub mod object;
+pub mod options;
 pub mod packing;
 pub mod quantity;
 pub mod resources;
 pub mod selection;
 pub mod series;
+pub mod server;
+pub mod sharding;
 pub mod store;
+pub mod telemetry;
+pub mod world;

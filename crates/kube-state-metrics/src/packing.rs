@@ -138,7 +138,11 @@ mod tests {
 
     #[test]
     fn pieces_are_one_member() {
-        let texts = ["a\n".to_owned(), "kube_pod_info 1\n".repeat(5000), "z".to_owned()];
+        let texts = [
+            "a\n".to_owned(),
+            "kube_pod_info 1\n".repeat(5000),
+            "z".to_owned(),
+        ];
         let mut packer = Packer::default();
         let mut member = Member::default();
         let mut packed = Vec::new();
@@ -152,7 +156,10 @@ mod tests {
         let mut plain = String::new();
         decoder.read_to_string(&mut plain).unwrap();
         assert_eq!(plain, texts.concat());
-        assert!(decoder.into_inner().is_empty(), "nothing follows the member");
+        assert!(
+            decoder.into_inner().is_empty(),
+            "nothing follows the member"
+        );
         assert!(packer.pack(None, |_| ()).is_none());
     }
 
@@ -160,7 +167,9 @@ mod tests {
     fn the_same_text_is_not_compressed_again() {
         let mut packer = Packer::default();
         let mut pack = |last, text: &str| {
-            packer.pack(last, |out| out.extend_from_slice(text.as_bytes())).unwrap()
+            packer
+                .pack(last, |out| out.extend_from_slice(text.as_bytes()))
+                .unwrap()
         };
         let first = pack(None, "one");
         assert!(Arc::ptr_eq(&first, &pack(Some(first.clone()), "one")));

@@ -267,7 +267,10 @@ mod tests {
             store.put(uid(number + 1000), record(&format!("p{number}"), 1.0));
             store.remove(&uid(number));
         }
-        assert_eq!((store.len(), store.blocks().len()), (1000, 1001_usize.div_ceil(BLOCK)));
+        assert_eq!(
+            (store.len(), store.blocks().len()),
+            (1000, 1001_usize.div_ceil(BLOCK))
+        );
         assert_eq!(text(&store, &store.blocks()).lines().count(), 1000);
         for number in 1000..2000 {
             store.remove(&uid(number));
@@ -287,6 +290,9 @@ mod tests {
         let after = store.blocks();
         assert_eq!(store.len(), 210);
         assert_eq!(text(&store, &after).lines().count(), 210);
-        assert!(Arc::ptr_eq(&before[1], &after[1]), "an untouched block is not copied");
+        assert!(
+            Arc::ptr_eq(&before[1], &after[1]),
+            "an untouched block is not copied"
+        );
     }
 }

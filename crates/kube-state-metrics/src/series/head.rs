@@ -113,15 +113,9 @@ impl Heads {
     }
 
     /// The same, compressed. Made once.
-    pub fn packed_header(
-        &self,
-        number: usize,
-        open_metrics: bool,
-        packer: &mut Packer,
-    ) -> &Piece {
-        self.packed[number][usize::from(open_metrics)].get_or_init(|| {
-            packer.pack_some(|out| self.push_header(number, open_metrics, out))
-        })
+    pub fn packed_header(&self, number: usize, open_metrics: bool, packer: &mut Packer) -> &Piece {
+        self.packed[number][usize::from(open_metrics)]
+            .get_or_init(|| packer.pack_some(|out| self.push_header(number, open_metrics, out)))
     }
 }
 

@@ -1,0 +1,4 @@
+//! Where objects come from: an API server, or files.
+
+pub mod files;
+pub mod splitter;
