@@ -1,10 +1,12 @@
 //! From arguments to a running exporter.
 
+use crate::input::api::Api;
 use crate::input::files::Reader;
 use crate::listing;
-use crate::options::{LogOptions, Options, address};
-use crate::server::{Metrics, landing, ok};
+use crate::options::{LogOptions, Options, address, trimmed};
+use crate::server::{Live, Metrics, landing, ok};
 use crate::telemetry::{INFO, Telemetry};
+use crate::watching::Watching;
 use crate::world::{Exposed, Feed, World};
 use exporter_core::cli::{Dialect, Flag};
 use exporter_core::launch::{self, Program};
@@ -48,17 +50,38 @@ async fn serve(options: Options) -> Result<(), String> {
     let scope = options.scope();
     let telemetry = Telemetry::default();
     telemetry.sharded(scope.shard.ordinal, scope.shard.total);
-    let namespaces = crate::options::trimmed(&options.namespaces);
-    let feeds = resources
-        .into_iter()
-        .map(|r| Feed::new(r, &selection, &namespaces));
+    let namespaces = trimmed(&options.namespaces);
+    let feeds = resources.into_iter().map(|r| Feed::new(r, &selection, &namespaces));
     let feeds: Vec<Feed> = feeds.collect();
     let exposed = Exposed::default();
     exposed.set(World::new(feeds.iter()));
     let files = options.object_files();
-    Reader::new(&feeds, &scope).read(&files)?;
-    let (main, own) = servers(&options, &exposed, &telemetry)?;
-    tokio::try_join!(main.run(), own.run()).map(|_| ())
+    if !files.is_empty() {
+        Reader::new(&feeds, &scope).read(&files)?;
+        let (main, own) = servers(&options, &exposed, &telemetry, None)?;
+        return tokio::try_join!(main.run(), own.run()).map(|_| ());
+    }
+    let api = Api::connect(&options.apiserver, &options.kubeconfig).await?;
+    let version = api.version().await;
+    let version = version.map_err(|failure| format!("API server: {}", failure.why))?;
+    tracing::info!(version = version.git_version, "Talking to the API server");
+    let (main, own) = servers(&options, &exposed, &telemetry, Some(api.clone()))?;
+    let watching = Watching {
+        api,
+        telemetry,
+        limit: usize::try_from(options.object_limit).unwrap_or(0),
+        cached: options.use_apiserver_cache,
+        streaming: version.streams_lists() && may_stream(),
+    };
+    let watchers = watching.start(&feeds, &scope);
+    let result = tokio::try_join!(main.run(), own.run()).map(|_| ());
+    drop(watchers);
+    result
+}
+
+/// Whether lists in the form of watches were not switched off.
+fn may_stream() -> bool {
+    std::env::var("KUBE_FEATURE_WatchListClient").as_deref() != Ok("false")
 }
 
 /// The server of metrics and that of the exporter's own.
@@ -66,6 +89,7 @@ fn servers(
     options: &Options,
     exposed: &Exposed,
     telemetry: &Telemetry,
+    api: Option<Api>,
 ) -> Result<(Server, Server), String> {
     let metrics = Metrics {
         exposed: exposed.clone(),
@@ -82,7 +106,7 @@ fn servers(
         .front(Front::from_file(&options.tls_config)?)
         .route("/metrics", metrics)
         .route("/healthz", ok())
-        .route("/livez", ok())
+        .route("/livez", Live { api })
         .route("/", landing(&links).handler());
     let own = MetricsOptions {
         request_metrics: false,

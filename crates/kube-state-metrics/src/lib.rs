@@ -20,4 +20,5 @@ pub mod server;
 pub mod sharding;
 pub mod store;
 pub mod telemetry;
+pub mod watching;
 pub mod world;

@@ -1,6 +1,7 @@
 //! The main port: metrics, and the paths that probes call.
 
 use crate::exposition::{Form, Group, Scrape};
+use crate::input::api::Api;
 use crate::telemetry::{INFO, Telemetry};
 use crate::world::Exposed;
 use bytes::Bytes;
@@ -139,6 +140,28 @@ impl http_body::Body for Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.telemetry.answered(self.method, self.started.elapsed());
+    }
+}
+
+/// Answers `/livez` with what the API server says of itself; without one there is nothing that
+/// could be down.
+pub struct Live {
+    /// The API server.
+    pub api: Option<Api>,
+}
+
+impl Handler for Live {
+    fn handle(&self, _: Request) -> Answer<'_> {
+        Box::pin(async {
+            let live = match &self.api {
+                Some(api) => api.get("/livez").await.is_ok(),
+                None => true,
+            };
+            match live {
+                true => plain(StatusCode::OK, "OK"),
+                false => plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            }
+        })
     }
 }
 

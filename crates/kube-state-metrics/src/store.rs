@@ -93,6 +93,17 @@ impl Store {
         lock(&self.inner).put(uid, record);
     }
 
+    /// The record that is known already where it is the same, so that none is held twice.
+    pub fn same(&self, uid: &Uid, record: Record) -> Record {
+        let inner = lock(&self.inner);
+        let place = inner.places.get(uid).copied();
+        let known = place.and_then(|place| inner.blocks.get(place / BLOCK)?.record(place % BLOCK));
+        match known {
+            Some(known) if *known == record => known.clone(),
+            _ => record,
+        }
+    }
+
     /// An object is gone.
     pub fn remove(&self, uid: &Uid) {
         lock(&self.inner).remove(uid);
