@@ -14,6 +14,7 @@ pub mod options;
 pub mod packing;
 pub mod quantity;
 pub mod resources;
+mod schedule;
 pub mod selection;
 pub mod series;
 pub mod server;

@@ -1,6 +1,6 @@
 //! Config maps, of which only metadata is read.
 
-use super::Object;
+use super::{Base, Families, Object};
 use crate::object::Metadata;
 use crate::series::Family;
 use crate::series::Stability::{Alpha, Stable};
@@ -18,11 +18,11 @@ impl Object for ConfigMap {
     const GROUP: &'static str = "";
     const KIND: &'static str = "ConfigMap";
     const NAMESPACED: bool = true;
-    const BASE: &'static [(&'static str, fn(&Self) -> &str)] = &[
+    const BASE: Base<Self> = &[
         ("namespace", |map| &map.metadata.namespace),
         ("configmap", |map| &map.metadata.name),
     ];
-    const FAMILIES: &'static [Family<Self>] = &[
+    const FAMILIES: Families<Self> = &[
         Family::annotations(Alpha, "kube_configmap_annotations"),
         Family::labels(Stable, "kube_configmap_labels"),
         Family::gauge(Stable, "kube_configmap_info", &[], "Present for each config map.",

@@ -1,6 +1,6 @@
 //! Deployments: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/>.
 
-use super::Object;
+use super::{Base, Families, Object};
 use crate::object::{Condition, IntOrText, Lax, List, Metadata};
 use crate::series::Family;
 use crate::series::Stability::{Alpha, Stable};
@@ -62,11 +62,11 @@ impl Object for Deployment {
     const GROUP: &'static str = "apps";
     const KIND: &'static str = "Deployment";
     const NAMESPACED: bool = true;
-    const BASE: &'static [(&'static str, fn(&Self) -> &str)] = &[
+    const BASE: Base<Self> = &[
         ("namespace", |deployment| &deployment.metadata.namespace),
         ("deployment", |deployment| &deployment.metadata.name),
     ];
-    const FAMILIES: &'static [Family<Self>] = &[
+    const FAMILIES: Families<Self> = &[
         Family::gauge(Alpha, "kube_deployment_owner", &["owner_kind", "owner_name"],
             "Owners of the object, or one series with empty labels where it has none.",
             |deployment, out| {

@@ -6,6 +6,11 @@ use crate::series::{Family, Head, Heads, Record, Series, Writer};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
+/// Labels that begin each series of an object: their names and where their values are.
+pub type Base<T> = &'static [(&'static str, fn(&T) -> &str)];
+/// Families in the order in which they are exposed.
+pub type Families<T> = &'static [Family<T>];
+
 /// A type of objects, slim: it holds what its families need and skips the rest.
 pub trait Object: DeserializeOwned + 'static {
     /// Plural name, as in URLs and in `--resources`.
@@ -21,9 +26,9 @@ pub trait Object: DeserializeOwned + 'static {
     /// Whether it is exposed where `--resources` is not given.
     const DEFAULT: bool = true;
     /// Labels that begin each series.
-    const BASE: &'static [(&'static str, fn(&Self) -> &str)];
+    const BASE: Base<Self>;
     /// Its families in the order in which they are exposed.
-    const FAMILIES: &'static [Family<Self>];
+    const FAMILIES: Families<Self>;
 
     /// Its metadata.
     fn metadata(&self) -> &Metadata;
@@ -178,8 +183,43 @@ mod amounts;
 pub mod testing;
 
 resources! {
+    certificatesigningrequests::CertificateSigningRequest,
+    clusterrolebindings::ClusterRoleBinding,
+    clusterroles::ClusterRole,
     configmaps::ConfigMap,
+    cronjobs::CronJob,
+    daemonsets::DaemonSet,
     deployments::Deployment,
+    endpoints::Endpoints,
+    endpointslices::EndpointSlice,
+    horizontalpodautoscalers::HorizontalPodAutoscaler,
+    ingressclasses::IngressClass,
+    ingresses::Ingress,
+    jobs::Job,
+    leases::Lease,
+    limitranges::LimitRange,
+    mutatingadmissionpolicies::MutatingAdmissionPolicy,
+    mutatingadmissionpolicybindings::MutatingAdmissionPolicyBinding,
+    mutatingwebhookconfigurations::MutatingWebhookConfiguration,
+    namespaces::Namespace,
+    networkpolicies::NetworkPolicy,
     nodes::Node,
+    persistentvolumeclaims::PersistentVolumeClaim,
+    persistentvolumes::PersistentVolume,
+    poddisruptionbudgets::PodDisruptionBudget,
     pods::Pod,
+    replicasets::ReplicaSet,
+    replicationcontrollers::ReplicationController,
+    resourcequotas::ResourceQuota,
+    rolebindings::RoleBinding,
+    roles::Role,
+    secrets::Secret,
+    serviceaccounts::ServiceAccount,
+    services::Service,
+    statefulsets::StatefulSet,
+    storageclasses::StorageClass,
+    validatingadmissionpolicies::ValidatingAdmissionPolicy,
+    validatingadmissionpolicybindings::ValidatingAdmissionPolicyBinding,
+    validatingwebhookconfigurations::ValidatingWebhookConfiguration,
+    volumeattachments::VolumeAttachment,
 }

@@ -1,6 +1,6 @@
 //! Nodes: <https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/node-v1/>.
 
-use super::{Object, amounts};
+use super::{Base, Families, Object, amounts};
 use crate::object::{Condition, Lax, List, Map, Metadata, Text};
 use crate::quantity::Quantity;
 use crate::series::Stability::{Alpha, Stable};
@@ -72,9 +72,9 @@ impl Object for Node {
     const GROUP: &'static str = "";
     const KIND: &'static str = "Node";
     const NAMESPACED: bool = false;
-    const BASE: &'static [(&'static str, fn(&Self) -> &str)] =
+    const BASE: Base<Self> =
         &[("node", |node| &node.metadata.name)];
-    const FAMILIES: &'static [Family<Self>] = &[
+    const FAMILIES: Families<Self> = &[
         Family::annotations(Alpha, "kube_node_annotations"),
         Family::created(Stable, "kube_node_created"),
         Family::deletion(Alpha, "kube_node_deletion_timestamp"),

@@ -1,6 +1,6 @@
 //! Pods: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>.
 
-use super::Object;
+use super::{Base, Families, Object};
 use super::amounts;
 use crate::object::{Condition, List, Map, Metadata, Pairs, Text, Time};
 use crate::quantity::Quantity;
@@ -185,12 +185,12 @@ impl Object for Pod {
     const GROUP: &'static str = "";
     const KIND: &'static str = "Pod";
     const NAMESPACED: bool = true;
-    const BASE: &'static [(&'static str, fn(&Self) -> &str)] = &[
+    const BASE: Base<Self> = &[
         ("namespace", |pod| &pod.metadata.namespace),
         ("pod", |pod| &pod.metadata.name),
         ("uid", |pod| &pod.metadata.uid),
     ];
-    const FAMILIES: &'static [Family<Self>] = &[
+    const FAMILIES: Families<Self> = &[
         Family::gauge(Stable, "kube_pod_completion_time", &[],
             "When the last of the terminated containers finished, in Unix seconds.",
             |pod, out| {
