@@ -51,7 +51,9 @@ async fn serve(options: Options) -> Result<(), String> {
     let telemetry = Telemetry::default();
     telemetry.sharded(scope.shard.ordinal, scope.shard.total);
     let namespaces = trimmed(&options.namespaces);
-    let feeds = resources.into_iter().map(|r| Feed::new(r, &selection, &namespaces));
+    let feeds = resources
+        .into_iter()
+        .map(|r| Feed::new(r, &selection, &namespaces));
     let feeds: Vec<Feed> = feeds.collect();
     let exposed = Exposed::default();
     exposed.set(World::new(feeds.iter()));

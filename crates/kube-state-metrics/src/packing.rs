@@ -41,7 +41,8 @@ impl Default for Packer {
     }
 }
 
-const LEVEL: u32 = 1;
+/// Of 195 MB level 1 leaves 32 and level 2 21, at a third more CPU; higher ones leave 20.
+const LEVEL: u32 = 2;
 
 impl Packer {
     /// Compresses what `render` appends, unless `last` is a piece of the same text. `None` for an

@@ -41,9 +41,21 @@ struct Bounds {
     names: &'static [&'static str],
 }
 
-const MINUTES: Bounds = Bounds { least: 0, most: 59, names: &[] };
-const HOURS: Bounds = Bounds { least: 0, most: 23, names: &[] };
-const DAYS: Bounds = Bounds { least: 1, most: 31, names: &[] };
+const MINUTES: Bounds = Bounds {
+    least: 0,
+    most: 59,
+    names: &[],
+};
+const HOURS: Bounds = Bounds {
+    least: 0,
+    most: 23,
+    names: &[],
+};
+const DAYS: Bounds = Bounds {
+    least: 1,
+    most: 31,
+    names: &[],
+};
 const MONTHS: Bounds = Bounds {
     least: 1,
     most: 12,
@@ -69,7 +81,9 @@ impl Schedule {
                 when: when(text)?,
             });
         }
-        let prefixed = text.strip_prefix("TZ=").or_else(|| text.strip_prefix("CRON_TZ="));
+        let prefixed = text
+            .strip_prefix("TZ=")
+            .or_else(|| text.strip_prefix("CRON_TZ="));
         let (zone, rest) = match prefixed {
             Some(prefixed) => {
                 let (zone, rest) = prefixed.split_once(' ')?;
@@ -88,7 +102,9 @@ impl Schedule {
         match &self.when {
             When::Every(seconds) => after.checked_add(*seconds),
             When::Fields(fields) => {
-                let after = Timestamp::from_second(after).ok()?.to_zoned(self.zone.clone());
+                let after = Timestamp::from_second(after)
+                    .ok()?
+                    .to_zoned(self.zone.clone());
                 Some(fields.next(&after)?.timestamp().as_second())
             }
         }
@@ -199,7 +215,11 @@ fn value(text: &str, bounds: &Bounds) -> Option<u32> {
 }
 
 fn number(text: &str) -> Option<u32> {
-    text.strip_prefix('+').unwrap_or(text).parse().ok().filter(|_| !text.starts_with("+-"))
+    text.strip_prefix('+')
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|_| !text.starts_with("+-"))
 }
 
 fn has(bits: u64, value: i8) -> bool {
@@ -286,27 +306,109 @@ mod tests {
     fn next_times() {
         // 2026-03-01 is a Sunday.
         for (schedule, zone, after, expected) in [
-            ("*/15 * * * *", "UTC", "2026-03-01T00:00:00Z", "2026-03-01T00:15:00Z"),
-            ("*/15 * * * *", "UTC", "2026-03-01T00:14:59Z", "2026-03-01T00:15:00Z"),
-            ("0 0 1 * 1", "UTC", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"),
-            ("0 0 1 * *", "UTC", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"),
-            ("0 0 */2 * 1", "UTC", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"),
-            ("0 0 31 * *", "UTC", "2026-03-31T00:00:00Z", "2026-05-31T00:00:00Z"),
-            ("0 0 29 2 *", "UTC", "2026-03-01T00:00:00Z", "2028-02-29T00:00:00Z"),
-            ("59 23 31 DEC ?", "UTC", "2026-03-01T00:00:00Z", "2026-12-31T23:59:00Z"),
-            ("5/20 1-3 * * sat,SUN", "UTC", "2026-03-02T00:00:00Z", "2026-03-07T01:05:00Z"),
-            ("@weekly", "UTC", "2026-03-01T00:00:00Z", "2026-03-08T00:00:00Z"),
-            ("@every 1h30m0.9s", "UTC", "2026-03-01T00:00:00Z", "2026-03-01T01:30:00Z"),
-            ("0 9 * * *", "Europe/Berlin", "2026-03-01T09:00:00Z", "2026-03-02T08:00:00Z"),
+            (
+                "*/15 * * * *",
+                "UTC",
+                "2026-03-01T00:00:00Z",
+                "2026-03-01T00:15:00Z",
+            ),
+            (
+                "*/15 * * * *",
+                "UTC",
+                "2026-03-01T00:14:59Z",
+                "2026-03-01T00:15:00Z",
+            ),
+            (
+                "0 0 1 * 1",
+                "UTC",
+                "2026-03-01T00:00:00Z",
+                "2026-03-02T00:00:00Z",
+            ),
+            (
+                "0 0 1 * *",
+                "UTC",
+                "2026-03-01T00:00:00Z",
+                "2026-04-01T00:00:00Z",
+            ),
+            (
+                "0 0 */2 * 1",
+                "UTC",
+                "2026-03-01T00:00:00Z",
+                "2026-03-02T00:00:00Z",
+            ),
+            (
+                "0 0 31 * *",
+                "UTC",
+                "2026-03-31T00:00:00Z",
+                "2026-05-31T00:00:00Z",
+            ),
+            (
+                "0 0 29 2 *",
+                "UTC",
+                "2026-03-01T00:00:00Z",
+                "2028-02-29T00:00:00Z",
+            ),
+            (
+                "59 23 31 DEC ?",
+                "UTC",
+                "2026-03-01T00:00:00Z",
+                "2026-12-31T23:59:00Z",
+            ),
+            (
+                "5/20 1-3 * * sat,SUN",
+                "UTC",
+                "2026-03-02T00:00:00Z",
+                "2026-03-07T01:05:00Z",
+            ),
+            (
+                "@weekly",
+                "UTC",
+                "2026-03-01T00:00:00Z",
+                "2026-03-08T00:00:00Z",
+            ),
+            (
+                "@every 1h30m0.9s",
+                "UTC",
+                "2026-03-01T00:00:00Z",
+                "2026-03-01T01:30:00Z",
+            ),
+            (
+                "0 9 * * *",
+                "Europe/Berlin",
+                "2026-03-01T09:00:00Z",
+                "2026-03-02T08:00:00Z",
+            ),
             // The clock goes from 2 to 3 on March 29, and from 3 to 2 on October 25.
-            ("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "2026-03-30T00:30:00Z"),
-            ("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
-            ("30 2 * * *", "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+            (
+                "30 2 * * *",
+                "Europe/Berlin",
+                "2026-03-28T12:00:00Z",
+                "2026-03-30T00:30:00Z",
+            ),
+            (
+                "30 2 * * *",
+                "Europe/Berlin",
+                "2026-10-24T12:00:00Z",
+                "2026-10-25T00:30:00Z",
+            ),
+            (
+                "30 2 * * *",
+                "Europe/Berlin",
+                "2026-10-25T00:30:00Z",
+                "2026-10-25T01:30:00Z",
+            ),
         ] {
             let actual = next(schedule, Some(zone), after);
-            assert_eq!(actual.as_deref(), Some(expected), "{schedule} after {after}");
+            assert_eq!(
+                actual.as_deref(),
+                Some(expected),
+                "{schedule} after {after}"
+            );
         }
-        assert_eq!(next("0 0 30 2 *", Some("UTC"), "2026-03-01T00:00:00Z"), None);
+        assert_eq!(
+            next("0 0 30 2 *", Some("UTC"), "2026-03-01T00:00:00Z"),
+            None
+        );
         let zoned = next("CRON_TZ=Asia/Tokyo 0 9 * * *", None, "2026-03-01T00:00:00Z");
         assert_eq!(zoned.as_deref(), Some("2026-03-02T00:00:00Z"));
     }
@@ -336,7 +438,11 @@ mod tests {
             ("TZ=UTC * * * * *", Some("UTC")),
             ("TZ=UTC", None),
         ] {
-            assert_eq!(Schedule::parse(schedule, zone), None, "{schedule:?} {zone:?}");
+            assert_eq!(
+                Schedule::parse(schedule, zone),
+                None,
+                "{schedule:?} {zone:?}"
+            );
         }
     }
 

@@ -228,6 +228,18 @@ impl Telemetry {
         self.counts().definitions = definitions;
     }
 
+    /// How many lists (`list`) or watches (`watch`) of a resource had a result.
+    pub fn count(&self, what: &str, result: &str, resource: &str) -> f64 {
+        let counts = self.counts();
+        let all = if what == "list" {
+            &counts.lists
+        } else {
+            &counts.watches
+        };
+        let count = all.get(&(result == "success", resource.to_owned()));
+        count.copied().unwrap_or(0) as f64
+    }
+
     fn put(&self, out: &mut Arena) {
         let [branch, arch, os, compiler, revision, tags, version] = INFO.values();
         let client = concat!("kube ", "5");

@@ -131,7 +131,8 @@ impl StoreSink {
 
     fn record(&mut self, json: &[u8]) -> Result<Option<(Uid, Record)>, String> {
         let shard = self.shard;
-        self.encoder.record(json, &|uid| shard.keeps(uid), &mut self.writer)
+        self.encoder
+            .record(json, &|uid| shard.keeps(uid), &mut self.writer)
     }
 }
 
@@ -156,7 +157,8 @@ impl Sink for StoreSink {
             self.store.replace(list);
         }
         if !std::mem::replace(&mut self.synced, true) {
-            self.missing.send_modify(|missing| *missing = missing.saturating_sub(1));
+            self.missing
+                .send_modify(|missing| *missing = missing.saturating_sub(1));
         }
         self.store.len()
     }

@@ -122,7 +122,8 @@ impl Api {
 
     /// The answer of a path, to be read while it comes.
     pub async fn open(&self, path: &str) -> Result<Response<Body>, Failure> {
-        self.open_request(request(http::Method::GET, path, Body::empty())?).await
+        self.open_request(request(http::Method::GET, path, Body::empty())?)
+            .await
     }
 
     async fn open_request(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {
@@ -184,7 +185,10 @@ fn reasons(error: &dyn std::error::Error) -> String {
 }
 
 async fn config(apiserver: &str, kubeconfig: &Path) -> Result<Config, String> {
-    let url = |url: &str| url.parse::<http::Uri>().map_err(|e| format!("--apiserver: {e}"));
+    let url = |url: &str| {
+        url.parse::<http::Uri>()
+            .map_err(|e| format!("--apiserver: {e}"))
+    };
     if !kubeconfig.as_os_str().is_empty() {
         let name = kubeconfig.display();
         let file = Kubeconfig::read_from(kubeconfig).map_err(|e| format!("{name}: {e}"))?;
@@ -229,9 +233,12 @@ mod tests {
 
     #[test]
     fn versions() {
-        for (major, minor, streams) in
-            [("1", "36", true), ("1", "32+", true), ("1", "31", false), ("", "", false)]
-        {
+        for (major, minor, streams) in [
+            ("1", "36", true),
+            ("1", "32+", true),
+            ("1", "31", false),
+            ("", "", false),
+        ] {
             let version = Version {
                 major: major.to_owned(),
                 minor: minor.to_owned(),

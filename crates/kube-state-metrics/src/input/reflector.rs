@@ -256,7 +256,11 @@ impl<S: Sink> Reflector<S> {
         }
         let mut body = opened?.into_body();
         let (sink, target) = (&mut self.sink, &self.target);
-        let most = if target.limit > 0 { target.limit } else { usize::MAX };
+        let most = if target.limit > 0 {
+            target.limit
+        } else {
+            usize::MAX
+        };
         let mut splitter = Splitter::default();
         let (mut count, mut envelope) = (0, Envelope::default());
         while let Some(bytes) = frame(&mut body, STALL).await? {
@@ -278,7 +282,11 @@ impl<S: Sink> Reflector<S> {
     }
 
     fn page_path(&self, token: &str) -> String {
-        let limit = if self.target.limit > 0 { self.target.limit } else { PAGE };
+        let limit = if self.target.limit > 0 {
+            self.target.limit
+        } else {
+            PAGE
+        };
         let mut path = format!("{}?", self.target.path);
         match (token, self.version.as_str()) {
             ("", _) if self.target.cached => path += &format!("limit={limit}&resourceVersion=0"),
@@ -379,7 +387,9 @@ impl<S: Sink> Reflector<S> {
 /// Whether a server does not know lists in the form of watches, or will not give one.
 fn refuses_streams(failure: &Failure) -> bool {
     let refused = [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY];
-    failure.status.is_some_and(|status| refused.contains(&status))
+    failure
+        .status
+        .is_some_and(|status| refused.contains(&status))
 }
 
 fn event(line: &[u8]) -> Result<Event<'_>, Failure> {
@@ -521,7 +531,10 @@ mod tests {
 
     #[test]
     fn queries() {
-        assert_eq!(escape("metadata.namespace!=a,b"), "metadata.namespace%21%3Da%2Cb");
+        assert_eq!(
+            escape("metadata.namespace!=a,b"),
+            "metadata.namespace%21%3Da%2Cb"
+        );
     }
 
     #[test]
