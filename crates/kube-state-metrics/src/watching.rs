@@ -66,6 +66,7 @@ impl Watching {
             selector: scope.field_selector(feed.api.namespaced),
             permission: (feed.api.group.to_string(), feed.api.plural.to_string()),
             label: Some(feed.label.clone()),
+            metadata_only: feed.api.metadata_only,
             limit: self.limit,
             cached: self.cached,
             streaming: self.streaming,

@@ -21,6 +21,8 @@ pub struct Api {
     pub plural: Cow<'static, str>,
     /// Whether objects belong to a namespace.
     pub namespaced: bool,
+    /// Whether nothing but metadata is needed.
+    pub metadata_only: bool,
 }
 
 impl Api {
@@ -51,6 +53,7 @@ impl From<&'static Resource> for Api {
             kind: resource.kind.into(),
             plural: resource.plural.into(),
             namespaced: resource.namespaced,
+            metadata_only: resource.metadata_only,
         }
     }
 }

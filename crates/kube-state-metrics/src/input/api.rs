@@ -22,6 +22,31 @@ pub struct Api {
     client: Client,
 }
 
+/// What of objects is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// All of them.
+    Whole,
+    /// Their metadata, in a list.
+    MetadataList,
+    /// Their metadata, in a watch.
+    Metadata,
+}
+
+impl Form {
+    const fn accept(self) -> &'static str {
+        match self {
+            Form::Whole => "application/json",
+            Form::MetadataList => {
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+            }
+            Form::Metadata => {
+                "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+            }
+        }
+    }
+}
+
 /// Why a request got no answer, or one that is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -121,9 +146,11 @@ impl Api {
     }
 
     /// The answer of a path, to be read while it comes.
-    pub async fn open(&self, path: &str) -> Result<Response<Body>, Failure> {
-        self.open_request(request(http::Method::GET, path, Body::empty())?)
-            .await
+    pub async fn open(&self, path: &str, form: Form) -> Result<Response<Body>, Failure> {
+        let mut request = request(http::Method::GET, path, Body::empty())?;
+        let accept = HeaderValue::from_static(form.accept());
+        request.headers_mut().insert(header::ACCEPT, accept);
+        self.open_request(request).await
     }
 
     async fn open_request(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {

@@ -1,7 +1,7 @@
 //! Follows the objects of one path of the API server: a list, then a watch of what changes, again
 //! and again, for ever.
 
-use super::api::{Api, Failure, Status};
+use super::api::{Api, Failure, Form, Status};
 use super::splitter::{Part, Splitter};
 use crate::object::{Lax, Map, Text, parse};
 use crate::telemetry::Telemetry;
@@ -54,6 +54,8 @@ pub struct Target {
     pub permission: (String, String),
     /// What telemetry calls the resource. Not counted where it is `None`.
     pub label: Option<String>,
+    /// Whether nothing but metadata is asked for.
+    pub metadata_only: bool,
     /// Most objects of a list, 0 for all.
     pub limit: usize,
     /// Whether lists may always come from the server's cache.
@@ -197,7 +199,7 @@ impl<S: Sink> Reflector<S> {
     /// A list in the form of a watch: first all objects as if they were new, then a bookmark.
     async fn stream_list(&mut self) -> Result<Lines, Failure> {
         let path = self.watch_path("&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
-        let opened = self.api.open(&path).await;
+        let opened = self.api.open(&path, self.watch_form()).await;
         self.count_watch(opened.is_ok());
         let mut lines = Lines::new(opened?.into_body());
         self.sink.listing();
@@ -250,7 +252,10 @@ impl<S: Sink> Reflector<S> {
     }
 
     async fn page(&mut self, token: &str) -> Result<ListMetadata, Failure> {
-        let opened = self.api.open(&self.page_path(token)).await;
+        let opened = self
+            .api
+            .open(&self.page_path(token), self.list_form())
+            .await;
         if let Some(label) = &self.target.label {
             self.telemetry.listed(label, opened.is_ok());
         }
@@ -325,7 +330,10 @@ impl<S: Sink> Reflector<S> {
             Some(lines) => lines,
             None => {
                 let version = format!("&resourceVersion={}", escape(&self.version));
-                let opened = self.api.open(&self.watch_path(&version)).await;
+                let opened = self
+                    .api
+                    .open(&self.watch_path(&version), self.watch_form())
+                    .await;
                 self.count_watch(opened.is_ok());
                 Lines::new(opened?.into_body())
             }
@@ -360,6 +368,22 @@ impl<S: Sink> Reflector<S> {
             self.version = version;
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn list_form(&self) -> Form {
+        if self.target.metadata_only {
+            Form::MetadataList
+        } else {
+            Form::Whole
+        }
+    }
+
+    fn watch_form(&self) -> Form {
+        if self.target.metadata_only {
+            Form::Metadata
+        } else {
+            Form::Whole
+        }
     }
 
     fn count_watch(&self, success: bool) {

@@ -64,3 +64,29 @@ fn decoded_length(base64: &str) -> usize {
     let digits = base64.bytes().filter(|byte| !b"\r\n=".contains(byte)).count();
     digits * 3 / 4
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn counts_conditions_and_certificate_bytes() {
+        testing::expect::<CertificateSigningRequest>(
+            r#"{"metadata": {"name": "csr", "creationTimestamp": "2026-01-02T03:04:05Z"},
+                "spec": {"signerName": "example.com/signer"},
+                "status": {"certificate": "aGVsbG8=",
+                "conditions": [{"type": "Approved",
+                "status": "False"}, {"type": "Approved",
+                "status": "True"}]}}"#,
+            &[],
+            &[
+                r#"kube_certificatesigningrequest_created{certificatesigningrequest="csr",signer_name="example.com/signer"} 1.767323045e+09"#,
+                r#"kube_certificatesigningrequest_condition{certificatesigningrequest="csr",signer_name="example.com/signer",condition="approved"} 2"#,
+                r#"kube_certificatesigningrequest_condition{certificatesigningrequest="csr",signer_name="example.com/signer",condition="denied"} 0"#,
+                r#"kube_certificatesigningrequest_condition{certificatesigningrequest="csr",signer_name="example.com/signer",condition="failed"} 0"#,
+                r#"kube_certificatesigningrequest_cert_length{certificatesigningrequest="csr",signer_name="example.com/signer"} 5"#,
+            ],
+        );
+    }
+}

@@ -44,3 +44,22 @@ impl Object for ClusterRoleBinding {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn tells_the_role() {
+        testing::expect::<ClusterRoleBinding>(
+            r#"{"metadata": {"name": "b", "resourceVersion": "12e2"},
+                "roleRef": {"kind": "ClusterRole", "name": "admin"}}"#,
+            &[],
+            &[
+                r#"kube_clusterrolebinding_info{clusterrolebinding="b",roleref_kind="ClusterRole",roleref_name="admin"} 1"#,
+                r#"kube_clusterrolebinding_metadata_resource_version{clusterrolebinding="b"} 1200"#,
+            ],
+        );
+    }
+}

@@ -19,6 +19,7 @@ impl Object for ClusterRole {
     const KIND: &'static str = "ClusterRole";
     const NAMESPACED: bool = false;
     const DEFAULT: bool = false;
+    const METADATA_ONLY: bool = true;
     const BASE: Base<Self> = &[
         ("clusterrole", |role| &role.metadata.name),
     ];
@@ -34,5 +35,23 @@ impl Object for ClusterRole {
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn all_families() {
+        testing::expect::<ClusterRole>(
+            r#"{"metadata": {"name": "r", "resourceVersion": "nonsense", "creationTimestamp": "2026-01-02T03:04:05Z"}}"#,
+            &[],
+            &[
+                r#"kube_clusterrole_info{clusterrole="r"} 1"#,
+                r#"kube_clusterrole_created{clusterrole="r"} 1.767323045e+09"#,
+            ],
+        );
     }
 }

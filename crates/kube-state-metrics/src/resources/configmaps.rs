@@ -18,6 +18,7 @@ impl Object for ConfigMap {
     const GROUP: &'static str = "";
     const KIND: &'static str = "ConfigMap";
     const NAMESPACED: bool = true;
+    const METADATA_ONLY: bool = true;
     const BASE: Base<Self> = &[
         ("namespace", |map| &map.metadata.namespace),
         ("configmap", |map| &map.metadata.name),

@@ -111,3 +111,27 @@ impl CronJob {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn a_suspended_job_with_a_bad_schedule() {
+        testing::expect::<CronJob>(
+            r#"{"metadata": {"namespace": "a", "name": "c", "creationTimestamp": "2026-01-02T03:04:05Z"},
+                "spec": {"schedule": "61 * * * *", "suspend": true, "timeZone": "Etc/UTC", "failedJobsHistoryLimit": 0},
+                "status": {"active": [{"name": "c-1"}]}}"#,
+            &[],
+            &[
+                r#"kube_cronjob_info{namespace="a",cronjob="c",schedule="61 * * * *",concurrency_policy="",timezone="Etc/UTC"} 1"#,
+                r#"kube_cronjob_created{namespace="a",cronjob="c"} 1.767323045e+09"#,
+                r#"kube_cronjob_status_active{namespace="a",cronjob="c"} 1"#,
+                r#"kube_cronjob_spec_suspend{namespace="a",cronjob="c"} 1"#,
+                r#"kube_cronjob_schedule_invalid{namespace="a",cronjob="c"} 1"#,
+                r#"kube_cronjob_spec_failed_job_history_limit{namespace="a",cronjob="c"} 0"#,
+            ],
+        );
+    }
+}

@@ -72,3 +72,30 @@ impl Object for DaemonSet {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn absent_counts_are_zero() {
+        testing::expect::<DaemonSet>(
+            r#"{"metadata": {"namespace": "a", "name": "d", "generation": 3, "deletionTimestamp": "2026-01-02T03:04:05Z"},
+                "status": {"numberReady": 2}}"#,
+            &[],
+            &[
+                r#"kube_daemonset_status_current_number_scheduled{namespace="a",daemonset="d"} 0"#,
+                r#"kube_daemonset_status_desired_number_scheduled{namespace="a",daemonset="d"} 0"#,
+                r#"kube_daemonset_status_number_available{namespace="a",daemonset="d"} 0"#,
+                r#"kube_daemonset_status_number_misscheduled{namespace="a",daemonset="d"} 0"#,
+                r#"kube_daemonset_status_number_ready{namespace="a",daemonset="d"} 2"#,
+                r#"kube_daemonset_status_number_unavailable{namespace="a",daemonset="d"} 0"#,
+                r#"kube_daemonset_status_observed_generation{namespace="a",daemonset="d"} 0"#,
+                r#"kube_daemonset_status_updated_number_scheduled{namespace="a",daemonset="d"} 0"#,
+                r#"kube_daemonset_metadata_generation{namespace="a",daemonset="d"} 3"#,
+                r#"kube_daemonset_deletion_timestamp{namespace="a",daemonset="d"} 1.767323045e+09"#,
+            ],
+        );
+    }
+}

@@ -87,3 +87,25 @@ impl Endpoints {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn addresses_of_each_port() {
+        testing::expect::<Endpoints>(
+            r#"{"metadata": {"namespace": "a", "name": "e"},
+                "subsets": [{"addresses": [{"ip": "10.0.0.1"}], "notReadyAddresses": [{"ip": "10.0.0.2"}],
+                "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}, {"addresses": [{"ip": "10.0.0.3"}]}]}"#,
+            &[],
+            &[
+                r#"kube_endpoint_info{namespace="a",endpoint="e"} 1"#,
+                r#"kube_endpoint_address{namespace="a",endpoint="e",port_protocol="TCP",port_number="80",port_name="http",ip="10.0.0.1",ready="true"} 1"#,
+                r#"kube_endpoint_address{namespace="a",endpoint="e",port_protocol="TCP",port_number="80",port_name="http",ip="10.0.0.2",ready="false"} 1"#,
+                r#"kube_endpoint_ports{namespace="a",endpoint="e",port_name="http",port_protocol="TCP",port_number="80"} 1"#,
+            ],
+        );
+    }
+}

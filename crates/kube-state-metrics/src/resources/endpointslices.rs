@@ -139,3 +139,27 @@ fn word(value: Option<bool>) -> &'static str {
         None => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn hints_have_the_first_address() {
+        testing::expect::<EndpointSlice>(
+            r#"{"metadata": {"namespace": "a", "name": "s"}, "addressType": "IPv4",
+                "endpoints": [{"addresses": ["10.0.0.1", "10.0.0.2"],
+                "conditions": {"ready": true, "terminating": null}, "hints": {"forZones": [{"name": "z1"}]}, "targetRef": {"kind": "Pod", "name": "p", "namespace": "a"}, "nodeName": "n"}],
+                "ports": [{"name": "http", "port": null, "protocol": "TCP"}]}"#,
+            &[],
+            &[
+                r#"kube_endpointslice_info{endpointslice="s",namespace="a",addresstype="IPv4"} 1"#,
+                r#"kube_endpointslice_endpoints_hints{endpointslice="s",namespace="a",address="10.0.0.1",for_zone="z1"} 1"#,
+                r#"kube_endpointslice_endpoints{endpointslice="s",namespace="a",ready="true",serving="",hostname="",terminating="",targetref_kind="Pod",targetref_name="p",targetref_namespace="a",endpoint_nodename="n",endpoint_zone="",address="10.0.0.1"} 1"#,
+                r#"kube_endpointslice_endpoints{endpointslice="s",namespace="a",ready="true",serving="",hostname="",terminating="",targetref_kind="Pod",targetref_name="p",targetref_namespace="a",endpoint_nodename="n",endpoint_zone="",address="10.0.0.2"} 1"#,
+                r#"kube_endpointslice_ports{endpointslice="s",namespace="a",port_name="http",port_protocol="TCP",port_number=""} 1"#,
+            ],
+        );
+    }
+}

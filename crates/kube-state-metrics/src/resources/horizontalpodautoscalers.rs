@@ -189,3 +189,33 @@ fn put_metrics(metrics: &[Metric], of: fn(&Source) -> &Values, out: &mut Series<
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn metrics_of_all_types() {
+        testing::expect::<HorizontalPodAutoscaler>(
+            r#"{"metadata": {"namespace": "a", "name": "h"},
+                "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "d"}, "maxReplicas": 5, "behavior": {"scaleUp": {"tolerance": "0.3"}},
+                "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"averageUtilization": 80, "averageValue": "1500u"}}}, {"type": "ContainerResource", "containerResource": {"name": "memory", "container": "web", "target": {"value": "1Gi"}}}, {"type": "Pods"}, {"type": "Odd", "pods": {}}]},
+                "status": {"currentReplicas": 2, "currentMetrics": [{"type": "External", "external": {"metric": {"name": "queue"}, "current": {"value": "7"}}}]}}"#,
+            &[],
+            &[
+                r#"kube_horizontalpodautoscaler_info{namespace="a",horizontalpodautoscaler="h",scaletargetref_kind="Deployment",scaletargetref_name="d"} 1"#,
+                r#"kube_horizontalpodautoscaler_metadata_generation{namespace="a",horizontalpodautoscaler="h"} 0"#,
+                r#"kube_horizontalpodautoscaler_spec_max_replicas{namespace="a",horizontalpodautoscaler="h"} 5"#,
+                r#"kube_horizontalpodautoscaler_spec_min_replicas{namespace="a",horizontalpodautoscaler="h"} 1"#,
+                r#"kube_horizontalpodautoscaler_spec_target_metric{namespace="a",horizontalpodautoscaler="h",metric_name="cpu",metric_target_type="average",container=""} 0.002"#,
+                r#"kube_horizontalpodautoscaler_spec_target_metric{namespace="a",horizontalpodautoscaler="h",metric_name="cpu",metric_target_type="utilization",container=""} 80"#,
+                r#"kube_horizontalpodautoscaler_spec_target_metric{namespace="a",horizontalpodautoscaler="h",metric_name="memory",metric_target_type="value",container="web"} 1.073741824e+09"#,
+                r#"kube_horizontalpodautoscaler_spec_behavior_scale_up_tolerance{namespace="a",horizontalpodautoscaler="h"} 0.30000000000000004"#,
+                r#"kube_horizontalpodautoscaler_status_target_metric{namespace="a",horizontalpodautoscaler="h",metric_name="queue",metric_target_type="value",container=""} 7"#,
+                r#"kube_horizontalpodautoscaler_status_current_replicas{namespace="a",horizontalpodautoscaler="h"} 2"#,
+                r#"kube_horizontalpodautoscaler_status_desired_replicas{namespace="a",horizontalpodautoscaler="h"} 0"#,
+            ],
+        );
+    }
+}

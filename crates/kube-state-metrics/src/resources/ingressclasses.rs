@@ -42,3 +42,21 @@ impl Object for IngressClass {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn tells_the_controller() {
+        testing::expect::<IngressClass>(
+            r#"{"metadata": {"name": "c"},
+                "spec": {"controller": "example.com/ingress"}}"#,
+            &[],
+            &[
+                r#"kube_ingressclass_info{ingressclass="c",controller="example.com/ingress"} 1"#,
+            ],
+        );
+    }
+}

@@ -148,3 +148,26 @@ impl Ingress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn two_kinds_of_backends() {
+        testing::expect::<Ingress>(
+            r#"{"metadata": {"namespace": "a", "name": "i", "annotations": {"kubernetes.io/ingress.class": ""}},
+                "spec": {"ingressClassName": "other",
+                "tls": [{"hosts": ["h"], "secretName": "s"}, {"secretName": "t"}],
+                "rules": [{"host": "h", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "web", "port": {"name": "http"}}}}, {"path": "/r", "backend": {"resource": {"apiGroup": "g", "kind": "K", "name": "n"}}}, {"path": "/none"}]}}, {"host": "x"}]}}"#,
+            &[],
+            &[
+                r#"kube_ingress_info{namespace="a",ingress="i",ingressclass=""} 1"#,
+                r#"kube_ingress_path{namespace="a",ingress="i",host="h",path="/",path_type="Prefix",service_name="web",service_port="0"} 1"#,
+                r#"kube_ingress_path{namespace="a",ingress="i",host="h",path="/r",path_type="",resource_api_group="g",resource_kind="K",resource_name="n"} 1"#,
+                r#"kube_ingress_tls{namespace="a",ingress="i",tls_host="h",secret="s"} 1"#,
+            ],
+        );
+    }
+}

@@ -126,3 +126,38 @@ impl Job {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn failed_pods_without_a_known_reason() {
+        testing::expect::<Job>(
+            r#"{"metadata": {"namespace": "a", "name": "j", "ownerReferences": [{"kind": "CronJob", "name": "c"}]},
+                "spec": {"completions": 1},
+                "status": {"failed": 2,
+                "conditions": [{"type": "Failed",
+                "status": "True", "reason": "Other"}, {"type": "Suspended",
+                "status": "False"}]}}"#,
+            &[],
+            &[
+                r#"kube_job_info{namespace="a",job_name="j"} 1"#,
+                r#"kube_job_spec_completions{namespace="a",job_name="j"} 1"#,
+                r#"kube_job_status_succeeded{namespace="a",job_name="j"} 0"#,
+                r#"kube_job_status_failed{namespace="a",job_name="j",reason="BackoffLimitExceeded"} 0"#,
+                r#"kube_job_status_failed{namespace="a",job_name="j",reason="DeadlineExceeded"} 0"#,
+                r#"kube_job_status_failed{namespace="a",job_name="j",reason="Evicted"} 0"#,
+                r#"kube_job_status_failed{namespace="a",job_name="j",reason=""} 2"#,
+                r#"kube_job_status_active{namespace="a",job_name="j"} 0"#,
+                r#"kube_job_status_ready{namespace="a",job_name="j"} 0"#,
+                r#"kube_job_failed{namespace="a",job_name="j",condition="true"} 1"#,
+                r#"kube_job_failed{namespace="a",job_name="j",condition="false"} 0"#,
+                r#"kube_job_failed{namespace="a",job_name="j",condition="unknown"} 0"#,
+                r#"kube_job_status_suspended{namespace="a",job_name="j"} 0"#,
+                r#"kube_job_owner{namespace="a",job_name="j",owner_kind="CronJob",owner_name="c",owner_is_controller="false"} 1"#,
+            ],
+        );
+    }
+}

@@ -60,3 +60,22 @@ impl Lease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn the_namespace_comes_late() {
+        testing::expect::<Lease>(
+            r#"{"metadata": {"namespace": "kube-system", "name": "l"},
+                "spec": {"holderIdentity": "me", "renewTime": "2026-01-02T03:04:05.999999Z"}}"#,
+            &[],
+            &[
+                r#"kube_lease_owner{lease="l",owner_kind="",owner_name="",namespace="kube-system",lease_holder="me"} 1"#,
+                r#"kube_lease_renew_time{lease="l",namespace="kube-system"} 1.767323045e+09"#,
+            ],
+        );
+    }
+}

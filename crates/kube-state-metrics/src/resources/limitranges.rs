@@ -72,3 +72,22 @@ impl Limit {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn resources_keep_their_names() {
+        testing::expect::<LimitRange>(
+            r#"{"metadata": {"namespace": "a", "name": "l"},
+                "spec": {"limits": [{"type": "Pod", "max": {"cpu": "1500m"}, "defaultRequest": {"example.com/gpu": "1"}}]}}"#,
+            &[],
+            &[
+                r#"kube_limitrange{namespace="a",limitrange="l",resource="cpu",type="Pod",constraint="max"} 1.5"#,
+                r#"kube_limitrange{namespace="a",limitrange="l",resource="example.com/gpu",type="Pod",constraint="defaultRequest"} 1"#,
+            ],
+        );
+    }
+}

@@ -25,6 +25,8 @@ pub trait Object: DeserializeOwned + 'static {
     const NAMESPACED: bool;
     /// Whether it is exposed where `--resources` is not given.
     const DEFAULT: bool = true;
+    /// Whether nothing but metadata is needed, so that the server need not send the rest.
+    const METADATA_ONLY: bool = false;
     /// Labels that begin each series.
     const BASE: Base<Self>;
     /// Its families in the order in which they are exposed.
@@ -62,6 +64,8 @@ pub struct Resource {
     pub namespaced: bool,
     /// Whether it is exposed where `--resources` is not given.
     pub default: bool,
+    /// Whether nothing but metadata is needed.
+    pub metadata_only: bool,
     /// Makes its encoder.
     pub encoder: fn(&Selection) -> Box<dyn Encoder>,
     /// Its families, for listings: as exposed, opt-in or not, and the labels that come first.
@@ -87,6 +91,7 @@ impl Resource {
             kind: T::KIND,
             namespaced: T::NAMESPACED,
             default: T::DEFAULT,
+            metadata_only: T::METADATA_ONLY,
             encoder: |selection| Box::new(Typed::<T>::new(selection)),
             listing: listing::<T>,
         }

@@ -54,3 +54,21 @@ impl Object for MutatingAdmissionPolicy {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn parameters_may_be_absent() {
+        testing::expect::<MutatingAdmissionPolicy>(
+            r#"{"metadata": {"name": "p"},
+                "spec": {"failurePolicy": "Fail", "reinvocationPolicy": "Never"}}"#,
+            &[],
+            &[
+                r#"kube_mutatingadmissionpolicy_info{namespace="",mutatingadmissionpolicy="p",param_api_version="",param_kind="",failure_policy="Fail",reinvocation_policy="Never"} 1"#,
+            ],
+        );
+    }
+}

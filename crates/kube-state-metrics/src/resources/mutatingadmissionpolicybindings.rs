@@ -54,3 +54,21 @@ impl Object for MutatingAdmissionPolicyBinding {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn tells_policy_and_parameters() {
+        testing::expect::<MutatingAdmissionPolicyBinding>(
+            r#"{"metadata": {"name": "b"},
+                "spec": {"policyName": "p", "paramRef": {"name": "n", "namespace": "a", "parameterNotFoundAction": "Deny"}}}"#,
+            &[],
+            &[
+                r#"kube_mutatingadmissionpolicybinding_info{namespace="",mutatingadmissionpolicybinding="b",policy_name="p",param_name="n",param_namespace="a",param_not_found_action="Deny"} 1"#,
+            ],
+        );
+    }
+}

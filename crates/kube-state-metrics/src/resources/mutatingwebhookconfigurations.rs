@@ -64,3 +64,24 @@ impl Object for MutatingWebhookConfiguration {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn webhooks_with_and_without_service() {
+        testing::expect::<MutatingWebhookConfiguration>(
+            r#"{"metadata": {"name": "c", "resourceVersion": "7"},
+                "webhooks": [{"name": "w", "clientConfig": {"service": {"name": "s", "namespace": "a"}}}, {"name": "u", "clientConfig": {"url": "https://example.com"}}]}"#,
+            &[],
+            &[
+                r#"kube_mutatingwebhookconfiguration_info{namespace="",mutatingwebhookconfiguration="c"} 1"#,
+                r#"kube_mutatingwebhookconfiguration_metadata_resource_version{namespace="",mutatingwebhookconfiguration="c"} 7"#,
+                r#"kube_mutatingwebhookconfiguration_webhook_clientconfig_service{namespace="",mutatingwebhookconfiguration="c",webhook_name="w",service_name="s",service_namespace="a"} 1"#,
+                r#"kube_mutatingwebhookconfiguration_webhook_clientconfig_service{namespace="",mutatingwebhookconfiguration="c",webhook_name="u",service_name="",service_namespace=""} 1"#,
+            ],
+        );
+    }
+}

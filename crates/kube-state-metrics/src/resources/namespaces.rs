@@ -45,3 +45,27 @@ impl Object for Namespace {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn phases_and_conditions() {
+        testing::expect::<Namespace>(
+            r#"{"metadata": {"name": "a"},
+                "status": {"phase": "Terminating",
+                "conditions": [{"type": "NamespaceContentRemaining",
+                "status": "True"}]}}"#,
+            &[],
+            &[
+                r#"kube_namespace_status_phase{namespace="a",phase="Active"} 0"#,
+                r#"kube_namespace_status_phase{namespace="a",phase="Terminating"} 1"#,
+                r#"kube_namespace_status_condition{namespace="a",condition="NamespaceContentRemaining",status="true"} 1"#,
+                r#"kube_namespace_status_condition{namespace="a",condition="NamespaceContentRemaining",status="false"} 0"#,
+                r#"kube_namespace_status_condition{namespace="a",condition="NamespaceContentRemaining",status="unknown"} 0"#,
+            ],
+        );
+    }
+}

@@ -49,3 +49,23 @@ impl Object for NetworkPolicy {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn an_absent_creation_is_told() {
+        testing::expect::<NetworkPolicy>(
+            r#"{"metadata": {"namespace": "a", "name": "p", "creationTimestamp": null},
+                "spec": {"ingress": [{}, {}]}}"#,
+            &[],
+            &[
+                r#"kube_networkpolicy_created{namespace="a",networkpolicy="p"} -6.21355968e+10"#,
+                r#"kube_networkpolicy_spec_ingress_rules{namespace="a",networkpolicy="p"} 2"#,
+                r#"kube_networkpolicy_spec_egress_rules{namespace="a",networkpolicy="p"} 0"#,
+            ],
+        );
+    }
+}

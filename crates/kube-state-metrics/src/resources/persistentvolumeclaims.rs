@@ -87,3 +87,27 @@ impl Object for PersistentVolumeClaim {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn an_empty_annotation_names_the_class() {
+        testing::expect::<PersistentVolumeClaim>(
+            r#"{"metadata": {"namespace": "a", "name": "c", "annotations": {"volume.beta.kubernetes.io/storage-class": ""}},
+                "spec": {"storageClassName": "fast", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1500m"}}},
+                "status": {"phase": "Odd"}}"#,
+            &[],
+            &[
+                r#"kube_persistentvolumeclaim_info{namespace="a",persistentvolumeclaim="c",storageclass="",volumename="",volumemode=""} 1"#,
+                r#"kube_persistentvolumeclaim_status_phase{namespace="a",persistentvolumeclaim="c",phase="Lost"} 0"#,
+                r#"kube_persistentvolumeclaim_status_phase{namespace="a",persistentvolumeclaim="c",phase="Bound"} 0"#,
+                r#"kube_persistentvolumeclaim_status_phase{namespace="a",persistentvolumeclaim="c",phase="Pending"} 0"#,
+                r#"kube_persistentvolumeclaim_resource_requests_storage_bytes{namespace="a",persistentvolumeclaim="c"} 2"#,
+                r#"kube_persistentvolumeclaim_access_mode{namespace="a",persistentvolumeclaim="c",access_mode="ReadWriteOnce"} 1"#,
+            ],
+        );
+    }
+}

@@ -226,3 +226,30 @@ fn joined(texts: &[Text]) -> String {
     let texts: Vec<&str> = texts.iter().map(|text| text.as_str()).collect();
     texts.join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn the_first_source_counts() {
+        testing::expect::<PersistentVolume>(
+            r#"{"metadata": {"name": "v"},
+                "spec": {"capacity": {"storage": "5Gi"}, "storageClassName": "fast", "persistentVolumeReclaimPolicy": "Retain", "iscsi": {"targetPortal": "10.0.0.1:3260", "iqn": "q"}, "hostPath": {"path": "/x"}, "claimRef": {"name": "c", "namespace": "a"}},
+                "status": {"phase": "Bound"}}"#,
+            &[],
+            &[
+                r#"kube_persistentvolume_claim_ref{persistentvolume="v",name="c",claim_namespace="a"} 1"#,
+                r#"kube_persistentvolume_status_phase{persistentvolume="v",phase="Pending"} 0"#,
+                r#"kube_persistentvolume_status_phase{persistentvolume="v",phase="Available"} 0"#,
+                r#"kube_persistentvolume_status_phase{persistentvolume="v",phase="Bound"} 1"#,
+                r#"kube_persistentvolume_status_phase{persistentvolume="v",phase="Released"} 0"#,
+                r#"kube_persistentvolume_status_phase{persistentvolume="v",phase="Failed"} 0"#,
+                r#"kube_persistentvolume_info{persistentvolume="v",storageclass="fast",gce_persistent_disk_name="",ebs_volume_id="",azure_disk_name="",fc_wwids="",fc_lun="",fc_target_wwns="",iscsi_target_portal="10.0.0.1:3260",iscsi_iqn="q",iscsi_lun="0",iscsi_initiator_name="",nfs_server="",nfs_path="",csi_driver="",csi_volume_handle="",local_path="",local_fs="",host_path="",host_path_type="",reclaim_policy="Retain"} 1"#,
+                r#"kube_persistentvolume_capacity_bytes{persistentvolume="v"} 5.36870912e+09"#,
+                r#"kube_persistentvolume_volume_mode{persistentvolume="v",volumemode="Filesystem"} 1"#,
+            ],
+        );
+    }
+}

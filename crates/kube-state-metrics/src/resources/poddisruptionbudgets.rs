@@ -59,3 +59,25 @@ impl Object for PodDisruptionBudget {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn all_counts() {
+        testing::expect::<PodDisruptionBudget>(
+            r#"{"metadata": {"namespace": "a", "name": "b"},
+                "status": {"currentHealthy": 3, "desiredHealthy": 2, "disruptionsAllowed": 1, "expectedPods": 4, "observedGeneration": 5}}"#,
+            &[],
+            &[
+                r#"kube_poddisruptionbudget_status_current_healthy{namespace="a",poddisruptionbudget="b"} 3"#,
+                r#"kube_poddisruptionbudget_status_desired_healthy{namespace="a",poddisruptionbudget="b"} 2"#,
+                r#"kube_poddisruptionbudget_status_pod_disruptions_allowed{namespace="a",poddisruptionbudget="b"} 1"#,
+                r#"kube_poddisruptionbudget_status_expected_pods{namespace="a",poddisruptionbudget="b"} 4"#,
+                r#"kube_poddisruptionbudget_status_observed_generation{namespace="a",poddisruptionbudget="b"} 5"#,
+            ],
+        );
+    }
+}

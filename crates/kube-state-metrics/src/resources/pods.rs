@@ -474,8 +474,8 @@ impl Pod {
                 continue;
             }
             let resolved = || {
-                let statuses = self.status.resource_claim_statuses.iter();
-                let status = statuses.filter(|s| s.name == claim.name).next_back();
+                let mut statuses = self.status.resource_claim_statuses.iter();
+                let status = statuses.rfind(|s| s.name == claim.name);
                 status.map_or("", |s| s.resource_claim_name.as_str())
             };
             let name = direct.unwrap_or_else(resolved);

@@ -70,3 +70,28 @@ impl Object for ReplicaSet {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn zero_and_absent_differ() {
+        testing::expect::<ReplicaSet>(
+            r#"{"metadata": {"namespace": "a", "name": "r"},
+                "spec": {"replicas": 0},
+                "status": {"replicas": 1, "readyReplicas": 1}}"#,
+            &[],
+            &[
+                r#"kube_replicaset_status_replicas{namespace="a",replicaset="r"} 1"#,
+                r#"kube_replicaset_status_fully_labeled_replicas{namespace="a",replicaset="r"} 0"#,
+                r#"kube_replicaset_status_ready_replicas{namespace="a",replicaset="r"} 1"#,
+                r#"kube_replicaset_status_observed_generation{namespace="a",replicaset="r"} 0"#,
+                r#"kube_replicaset_spec_replicas{namespace="a",replicaset="r"} 0"#,
+                r#"kube_replicaset_metadata_generation{namespace="a",replicaset="r"} 0"#,
+                r#"kube_replicaset_owner{namespace="a",replicaset="r",owner_kind="",owner_name="",owner_is_controller=""} 1"#,
+            ],
+        );
+    }
+}

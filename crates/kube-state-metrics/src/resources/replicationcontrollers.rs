@@ -68,3 +68,29 @@ impl Object for ReplicationController {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn owners() {
+        testing::expect::<ReplicationController>(
+            r#"{"metadata": {"namespace": "a", "name": "r", "ownerReferences": [{"kind": "DeploymentConfig", "name": "d", "controller": true}]},
+                "spec": {"replicas": 2},
+                "status": {"availableReplicas": 1}}"#,
+            &[],
+            &[
+                r#"kube_replicationcontroller_status_replicas{namespace="a",replicationcontroller="r"} 0"#,
+                r#"kube_replicationcontroller_status_fully_labeled_replicas{namespace="a",replicationcontroller="r"} 0"#,
+                r#"kube_replicationcontroller_status_ready_replicas{namespace="a",replicationcontroller="r"} 0"#,
+                r#"kube_replicationcontroller_status_available_replicas{namespace="a",replicationcontroller="r"} 1"#,
+                r#"kube_replicationcontroller_status_observed_generation{namespace="a",replicationcontroller="r"} 0"#,
+                r#"kube_replicationcontroller_spec_replicas{namespace="a",replicationcontroller="r"} 2"#,
+                r#"kube_replicationcontroller_metadata_generation{namespace="a",replicationcontroller="r"} 0"#,
+                r#"kube_replicationcontroller_owner{namespace="a",replicationcontroller="r",owner_kind="DeploymentConfig",owner_name="d",owner_is_controller="true"} 1"#,
+            ],
+        );
+    }
+}

@@ -50,3 +50,24 @@ impl Object for ResourceQuota {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn hard_and_used() {
+        testing::expect::<ResourceQuota>(
+            r#"{"metadata": {"namespace": "a", "name": "q"},
+                "spec": {"hard": {"pods": "9"}},
+                "status": {"hard": {"pods": "10", "requests.cpu": "1500m"}, "used": {"pods": "3"}}}"#,
+            &[],
+            &[
+                r#"kube_resourcequota{namespace="a",resourcequota="q",resource="pods",type="hard"} 10"#,
+                r#"kube_resourcequota{namespace="a",resourcequota="q",resource="requests.cpu",type="hard"} 1.5"#,
+                r#"kube_resourcequota{namespace="a",resourcequota="q",resource="pods",type="used"} 3"#,
+            ],
+        );
+    }
+}

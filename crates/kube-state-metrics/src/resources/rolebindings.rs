@@ -45,3 +45,21 @@ impl Object for RoleBinding {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn tells_the_role() {
+        testing::expect::<RoleBinding>(
+            r#"{"metadata": {"namespace": "a", "name": "b"},
+                "roleRef": {"kind": "Role", "name": "r"}}"#,
+            &[],
+            &[
+                r#"kube_rolebinding_info{namespace="a",rolebinding="b",roleref_kind="Role",roleref_name="r"} 1"#,
+            ],
+        );
+    }
+}

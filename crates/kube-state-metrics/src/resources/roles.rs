@@ -19,6 +19,7 @@ impl Object for Role {
     const KIND: &'static str = "Role";
     const NAMESPACED: bool = true;
     const DEFAULT: bool = false;
+    const METADATA_ONLY: bool = true;
     const BASE: Base<Self> = &[
         ("namespace", |role| &role.metadata.namespace),
         ("role", |role| &role.metadata.name),
@@ -35,5 +36,23 @@ impl Object for Role {
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn all_families() {
+        testing::expect::<Role>(
+            r#"{"metadata": {"namespace": "a", "name": "r", "resourceVersion": "9"}}"#,
+            &[],
+            &[
+                r#"kube_role_info{namespace="a",role="r"} 1"#,
+                r#"kube_role_metadata_resource_version{namespace="a",role="r"} 9"#,
+            ],
+        );
     }
 }

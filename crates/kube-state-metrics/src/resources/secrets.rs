@@ -41,3 +41,24 @@ impl Object for Secret {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn no_data_is_read() {
+        testing::expect::<Secret>(
+            r#"{"metadata": {"namespace": "a", "name": "s"},
+                "type": "Opaque",
+                "data": {"password": "aHVudGVyMg=="}}"#,
+            &[],
+            &[
+                r#"kube_secret_info{namespace="a",secret="s"} 1"#,
+                r#"kube_secret_type{namespace="a",secret="s",type="Opaque"} 1"#,
+                r#"kube_secret_owner{namespace="a",secret="s",owner_kind="",owner_name="",owner_is_controller=""} 1"#,
+            ],
+        );
+    }
+}

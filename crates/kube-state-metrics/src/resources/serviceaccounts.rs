@@ -62,3 +62,23 @@ impl Object for ServiceAccount {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn names_of_secrets() {
+        testing::expect::<ServiceAccount>(
+            r#"{"metadata": {"namespace": "a", "name": "s", "uid": "u"}, "automountServiceAccountToken": false,
+                "secrets": [{"name": "t"}], "imagePullSecrets": [{"name": "p"}]}"#,
+            &[],
+            &[
+                r#"kube_serviceaccount_info{namespace="a",serviceaccount="s",uid="u",automount_token="false"} 1"#,
+                r#"kube_serviceaccount_secret{namespace="a",serviceaccount="s",uid="u",name="t"} 1"#,
+                r#"kube_serviceaccount_image_pull_secret{namespace="a",serviceaccount="s",uid="u",name="p"} 1"#,
+            ],
+        );
+    }
+}

@@ -90,3 +90,25 @@ impl Object for Service {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        testing::expect::<Service>(
+            r#"{"metadata": {"namespace": "a", "name": "s", "uid": "u"},
+                "spec": {"type": "LoadBalancer", "clusterIP": "10.0.0.1", "externalIPs": ["192.0.2.1"]},
+                "status": {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}}"#,
+            &[],
+            &[
+                r#"kube_service_info{namespace="a",service="s",uid="u",cluster_ip="10.0.0.1",external_name="",load_balancer_ip="",external_traffic_policy=""} 1"#,
+                r#"kube_service_spec_type{namespace="a",service="s",uid="u",type="LoadBalancer"} 1"#,
+                r#"kube_service_spec_external_ip{namespace="a",service="s",uid="u",external_ip="192.0.2.1"} 1"#,
+                r#"kube_service_status_load_balancer_ingress{namespace="a",service="s",uid="u",ip="",hostname="lb.example.com"} 1"#,
+            ],
+        );
+    }
+}

@@ -109,3 +109,33 @@ impl Object for StatefulSet {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn policies_ordinals_and_revisions() {
+        testing::expect::<StatefulSet>(
+            r#"{"metadata": {"namespace": "a", "name": "s"},
+                "spec": {"replicas": 3, "ordinals": {}, "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain"}},
+                "status": {"currentRevision": "s-1"}}"#,
+            &[],
+            &[
+                r#"kube_statefulset_status_replicas{namespace="a",statefulset="s"} 0"#,
+                r#"kube_statefulset_status_replicas_available{namespace="a",statefulset="s"} 0"#,
+                r#"kube_statefulset_status_replicas_current{namespace="a",statefulset="s"} 0"#,
+                r#"kube_statefulset_status_replicas_ready{namespace="a",statefulset="s"} 0"#,
+                r#"kube_statefulset_status_replicas_updated{namespace="a",statefulset="s"} 0"#,
+                r#"kube_statefulset_status_observed_generation{namespace="a",statefulset="s"} 0"#,
+                r#"kube_statefulset_replicas{namespace="a",statefulset="s"} 3"#,
+                r#"kube_statefulset_ordinals_start{namespace="a",statefulset="s"} 0"#,
+                r#"kube_statefulset_metadata_generation{namespace="a",statefulset="s"} 0"#,
+                r#"kube_statefulset_persistentvolumeclaim_retention_policy{namespace="a",statefulset="s",when_deleted="Retain",when_scaled=""} 1"#,
+                r#"kube_statefulset_status_current_revision{namespace="a",statefulset="s",revision="s-1"} 1"#,
+                r#"kube_statefulset_status_update_revision{namespace="a",statefulset="s",revision=""} 1"#,
+            ],
+        );
+    }
+}

@@ -42,3 +42,21 @@ impl Object for StorageClass {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn defaults() {
+        testing::expect::<StorageClass>(
+            r#"{"metadata": {"name": "c"},
+                "provisioner": "example.com/disk"}"#,
+            &[],
+            &[
+                r#"kube_storageclass_info{storageclass="c",provisioner="example.com/disk",reclaim_policy="Delete",volume_binding_mode="Immediate"} 1"#,
+            ],
+        );
+    }
+}

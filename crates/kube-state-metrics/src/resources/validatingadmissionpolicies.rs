@@ -53,3 +53,21 @@ impl Object for ValidatingAdmissionPolicy {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn tells_parameters() {
+        testing::expect::<ValidatingAdmissionPolicy>(
+            r#"{"metadata": {"name": "p"},
+                "spec": {"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}, "failurePolicy": "Ignore"}}"#,
+            &[],
+            &[
+                r#"kube_validatingadmissionpolicy_info{namespace="",validatingadmissionpolicy="p",param_api_version="v1",param_kind="ConfigMap",failure_policy="Ignore"} 1"#,
+            ],
+        );
+    }
+}

@@ -58,3 +58,23 @@ impl Object for ValidatingAdmissionPolicyBinding {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn tells_actions() {
+        testing::expect::<ValidatingAdmissionPolicyBinding>(
+            r#"{"metadata": {"name": "b"},
+                "spec": {"policyName": "p", "validationActions": ["Deny", "Audit"]}}"#,
+            &[],
+            &[
+                r#"kube_validatingadmissionpolicybinding_info{namespace="",validatingadmissionpolicybinding="b",policy_name="p",param_name="",param_namespace="",param_not_found_action=""} 1"#,
+                r#"kube_validatingadmissionpolicybinding_validation_action{namespace="",validatingadmissionpolicybinding="b",action="Deny"} 1"#,
+                r#"kube_validatingadmissionpolicybinding_validation_action{namespace="",validatingadmissionpolicybinding="b",action="Audit"} 1"#,
+            ],
+        );
+    }
+}

@@ -64,3 +64,22 @@ impl Object for ValidatingWebhookConfiguration {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn a_webhook_by_url() {
+        testing::expect::<ValidatingWebhookConfiguration>(
+            r#"{"metadata": {"name": "c"},
+                "webhooks": [{"name": "u", "clientConfig": {"url": "https://example.com"}}]}"#,
+            &[],
+            &[
+                r#"kube_validatingwebhookconfiguration_info{namespace="",validatingwebhookconfiguration="c"} 1"#,
+                r#"kube_validatingwebhookconfiguration_webhook_clientconfig_service{namespace="",validatingwebhookconfiguration="c",webhook_name="u",service_name="",service_namespace=""} 1"#,
+            ],
+        );
+    }
+}

@@ -71,3 +71,26 @@ impl Object for VolumeAttachment {
         &self.metadata
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+
+    #[test]
+    fn all_labels_and_metadata() {
+        testing::expect::<VolumeAttachment>(
+            r#"{"metadata": {"name": "v", "labels": {"a.b/C": "1"}},
+                "spec": {"attacher": "csi", "nodeName": "n", "source": {"persistentVolumeName": "pv"}},
+                "status": {"attached": true, "attachmentMetadata": {"devicePath": "/dev/x"}}}"#,
+            &[],
+            &[
+                r#"kube_volumeattachment_labels{volumeattachment="v",label_a_b_c="1"} 1"#,
+                r#"kube_volumeattachment_info{volumeattachment="v",attacher="csi",node="n"} 1"#,
+                r#"kube_volumeattachment_spec_source_persistentvolume{volumeattachment="v",volumename="pv"} 1"#,
+                r#"kube_volumeattachment_status_attached{volumeattachment="v"} 1"#,
+                r#"kube_volumeattachment_status_attachment_metadata{volumeattachment="v",metadata_device_path="/dev/x"} 1"#,
+            ],
+        );
+    }
+}

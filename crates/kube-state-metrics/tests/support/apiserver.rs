@@ -301,19 +301,9 @@ impl Watch {
         }
         let tick = Duration::from_millis(200);
         loop {
-            let (changes, version) = {
-                let state = self.server.state();
-                if self.from < state.forgotten {
-                    drop(state);
-                    let status = json!({"kind": "Status", "code": 410, "message": "too old"});
-                    return self.send("ERROR", &status.to_string()).await;
-                }
-                let start = state
-                    .log
-                    .partition_point(|change| change.version <= self.from);
-                let changes = state.log[start..].iter();
-                let ours = changes.filter(|change| change.collection == self.collection);
-                (ours.cloned().collect::<Vec<_>>(), state.version)
+            let Some((changes, version)) = self.changes() else {
+                let status = json!({"kind": "Status", "code": 410, "message": "too old"});
+                return self.send("ERROR", &status.to_string()).await;
             };
             for change in changes {
                 if self.scope.takes(&change.object) {
@@ -329,6 +319,21 @@ impl Watch {
                 () = tokio::time::sleep(tick) => self.bookmark(false).await?,
             }
         }
+    }
+
+    /// What has changed since the last time, and the version now. `None` where it is forgotten.
+    fn changes(&self) -> Option<(Vec<Change>, u64)> {
+        let state = self.server.state();
+        if self.from < state.forgotten {
+            return None;
+        }
+        let start = state
+            .log
+            .partition_point(|change| change.version <= self.from);
+        let ours = state.log[start..]
+            .iter()
+            .filter(|change| change.collection == self.collection);
+        Some((ours.cloned().collect(), state.version))
     }
 
     async fn initial(&mut self, truncate: bool) -> Result<(), Gone> {
