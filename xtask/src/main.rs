@@ -23,7 +23,8 @@ usage: cargo xtask COMMAND
   images [EXPORTER]...         container images from docker/Dockerfile, by docker or buildah
          [--tag TAG] [--oci-archive DIR]
   bench EXPORTER --peer PATH   CPU, memory, latency, start time and size beside a peer binary
-        [--scrapes N] [--rounds N] [--ours PATH] [--out FILE] [-- ARGS FOR BOTH]...
+        [--path /metrics] [--scrapes N] [--rounds N] [--ours PATH] [--out FILE]
+        [--ours-arg ARG]... [--peer-arg ARG]... [-- ARGS FOR BOTH]...
   compat OURS PEER             compares two endpoints (http:// URLs or files)
          [--values] [--ignore PREFIX]...
 

@@ -62,7 +62,9 @@ impl Tree {
             let source = exporter_core::cli::Source::CommandLine;
             matches.set(name, source, vec![(*value).to_owned()]);
         }
+        let runs = crate::collectors::TABLE.iter();
         Host {
+            runs: runs.filter(|d| d.default_on()).map(|d| d.name).collect(),
             matches,
             proc: self.path("proc"),
             sys: self.path("sys"),
@@ -160,5 +162,12 @@ impl Collected {
             Err(Error::Failed(text)) => assert!(text.contains(part), "{text}"),
             other => panic!("expected a failure, got {other:?}"),
         }
+    }
+
+    /// Expects the same without any sample.
+    #[track_caller]
+    pub fn expect_whole_failure(self, part: &str) {
+        assert_eq!(self.text, "");
+        self.expect_failure(part);
     }
 }

@@ -1,6 +1,7 @@
 //! The dialect of Go's `flag` package: redis, process and nginx-vts.
 
-use super::{App, Exit, Flag, FlagKind, Matches, Source};
+use super::app::Style;
+use super::{App, Exit, Flag, FlagKind, Matches, Source, printed};
 use crate::dialect::strconv::push_quoted;
 use std::collections::HashMap;
 
@@ -40,6 +41,9 @@ pub fn parse(
                 stderr: usage(app, &env),
             });
         }
+        if let Some(text) = printed(app, name, Style::GoFlag) {
+            return Err(Exit::print(text));
+        }
         let flag = app.find(name).ok_or_else(|| {
             usage_error(
                 app,
@@ -65,7 +69,7 @@ pub fn parse(
     }
     let mut matches = Matches::default();
     for flag in &app.flags {
-        let variable = flag.from_env(&env).and_then(|(_, v)| flag.go_value(&v));
+        let variable = flag.env_value(&env).and_then(|(_, v)| flag.go_value(&v));
         let default = || flag.default.iter().map(|v| (*v).to_owned()).collect();
         let (source, values) = match (given.remove(flag.name), variable) {
             (Some(values), _) => (Source::CommandLine, values),
@@ -126,7 +130,7 @@ fn usage(app: &App, env: Env<'_>) -> String {
             FlagKind::Duration => " duration",
             _ => " string",
         };
-        let variable = flag.from_env(env).and_then(|(_, v)| flag.go_value(&v));
+        let variable = flag.env_value(env).and_then(|(_, v)| flag.go_value(&v));
         let default = match flag.default {
             _ if variable.is_some() && !flag.secret => {
                 default_text(flag, &variable.unwrap_or_default())
@@ -264,6 +268,15 @@ mod tests {
         }
         let entry = "  -web.listen-address string\n    \tAddress. (default \":9121\")\n";
         assert!(help.stderr.contains(entry), "{}", help.stderr);
+        for (flag, part) in [
+            ("--help-man", "\\fB\\-count=1\\fR"),
+            ("--completion-script-bash", " -debug "),
+            ("--completion-script-fish", " -o count -r"),
+        ] {
+            let exit = run(&[flag], None).unwrap_err();
+            assert!(exit.code == 0 && exit.stdout.contains(part), "{exit:?}");
+            assert!(!exit.stdout.contains("no-debug"), "{exit:?}");
+        }
         let help = run(&["-h"], Some("7")).unwrap_err();
         let entry = "  -count int\n    \tNumber. (default 7)\n";
         assert!(help.stderr.contains(entry), "{}", help.stderr);

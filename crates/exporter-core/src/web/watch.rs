@@ -7,7 +7,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,9 +16,11 @@ use tokio::time::Instant;
 
 /// From its first byte to its last, a head (and a TLS handshake) may take this long.
 const HEAD: Duration = Duration::from_secs(10);
+/// The same while others wait for a connection.
+const HURRIED: Duration = Duration::from_secs(2);
 /// Prometheus comes back within this time unless it scrapes very rarely.
 const REST: Duration = Duration::from_secs(180);
-/// The same while others wait for a connection.
+/// The same while others wait.
 const CROWDED: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ enum Phase {
 pub struct Activity {
     phase: Mutex<(Phase, Instant)>,
     answering: AtomicUsize,
+    /// Reads tell nothing of heads: the frames of HTTP/2 are windows and pings as well.
+    many_streams: AtomicBool,
 }
 
 impl Default for Activity {
@@ -42,6 +46,7 @@ impl Default for Activity {
         Activity {
             phase: Mutex::new((Phase::Head, Instant::now())),
             answering: AtomicUsize::new(0),
+            many_streams: AtomicBool::new(false),
         }
     }
 }
@@ -65,8 +70,14 @@ impl Activity {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connection speaks HTTP/2 from here on.
+    pub fn many_streams(&self) {
+        self.many_streams.store(true, Ordering::Release);
+        self.set(Phase::Rest);
+    }
+
     fn has_read(&self) {
-        if self.phase().0 == Phase::Rest {
+        if !self.many_streams.load(Ordering::Acquire) && self.phase().0 == Phase::Rest {
             self.set(Phase::Head);
         }
     }
@@ -83,6 +94,7 @@ impl Activity {
             tokio::time::sleep(CROWDED).await;
             let (phase, since) = self.phase();
             let patience = match phase {
+                Phase::Head if crowded() => HURRIED,
                 Phase::Head => HEAD,
                 Phase::Rest if crowded() => CROWDED,
                 Phase::Rest => REST,
@@ -181,14 +193,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn heads_are_hurried_and_rests_are_not() {
         let activity = Arc::new(Activity::default());
+        let crowded = ends_after(Arc::new(Activity::default()), true).await;
+        assert!(crowded < Duration::from_secs(6), "{crowded:?}");
         let passed = ends_after(activity.clone(), false).await;
-        assert!(passed < Duration::from_secs(20), "{passed:?}");
+        assert!(
+            passed >= HEAD && passed < Duration::from_secs(20),
+            "{passed:?}"
+        );
         drop(activity.answering());
         let passed = ends_after(activity.clone(), false).await;
         assert!(passed > Duration::from_secs(120), "{passed:?}");
         drop(activity.answering());
         let passed = ends_after(activity.clone(), true).await;
         assert!(passed < Duration::from_secs(20), "{passed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_of_http2_begin_no_head() {
+        let activity = Arc::new(Activity::default());
+        activity.many_streams();
+        drop(activity.answering());
+        activity.has_read();
+        let passed = ends_after(activity.clone(), false).await;
+        assert!(passed > Duration::from_secs(120), "{passed:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,8 +7,22 @@ use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
 use rustix::io::Errno;
 
+exporter_core::flags! {
+    /// Flags of this collector.
+    pub struct Flags {
+        /// Expose the time that all tasks waited for a processor, which kernels tell for groups.
+        "collector.pressure.cpu-full" cpu_full: bool = ["false"];
+    }
+}
+
 /// Flags of this collector.
-pub const FLAGS: &[Flag] = &[];
+pub const FLAGS: &[Flag] = Flags::TABLE;
+
+static CPU_FULL: Family = Family::counter(
+    "node_pressure_cpu_stalled_seconds_total",
+    &[],
+    "Time that all tasks waited for a processor in seconds.",
+);
 
 /// A file, the line that is read of it, and the family.
 static LINES: [(&str, &str, Family); 6] = [
@@ -70,12 +84,13 @@ static LINES: [(&str, &str, Family); 6] = [
 
 /// Families of this collector.
 pub fn families() -> Vec<&'static Family> {
-    LINES.iter().map(|l| &l.2).collect()
+    LINES.iter().map(|l| &l.2).chain([&CPU_FULL]).collect()
 }
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_proc()?;
+    let flags = Flags::read(&host.matches)?;
     let files = ["cpu", "io", "memory", "irq"];
     let mut files = files.map(|name| (name, KernelFile::new(host.proc("pressure").join(name))));
     let mut buffer = Vec::new();
@@ -92,11 +107,18 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
             };
             any = true;
             let totals = parse(contents)?;
-            for (_, line, family) in LINES.iter().filter(|l| l.0 == *name) {
-                let total = if *line == "some" { totals.0 } else { totals.1 };
-                let missing = || Error::no_data(format!("pressure/{name} has no line {line}"));
-                let microseconds = total.ok_or_else(missing)?;
-                out.put(family, &[], microseconds as f64 / 1000.0 / 1000.0);
+            let lines = LINES.iter().filter(|l| l.0 == *name);
+            let total = |line: &str| if line == "some" { totals.0 } else { totals.1 };
+            if let Some((_, line, _)) = lines.clone().find(|l| total(l.1).is_none()) {
+                return Err(Error::no_data(format!(
+                    "pressure/{name} has no line {line}"
+                )));
+            }
+            for (_, line, family) in lines {
+                out.put(family, &[], seconds(total(line).unwrap_or(0)));
+            }
+            if let (true, "cpu", Some(full)) = (flags.cpu_full, *name, totals.1) {
+                out.put(&CPU_FULL, &[], seconds(full));
             }
         }
         match any {
@@ -108,12 +130,16 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     }))
 }
 
+fn seconds(microseconds: u64) -> f64 {
+    microseconds as f64 / 1000.0 / 1000.0
+}
+
 /// Totals of the lines `some` and `full` in microseconds.
 pub fn parse(contents: &[u8]) -> Result<(Option<u64>, Option<u64>), String> {
     let mut totals = (None, None);
     for line in text::lines(contents) {
         let ([kind, a10, a60, a300, total], count) = text::first_words::<5>(line);
-        if kind != b"some" && kind != b"full" {
+        if !line.starts_with(b"some") && !line.starts_with(b"full") {
             continue;
         }
         let averages = [(a10, "avg10="), (a60, "avg60="), (a300, "avg300=")];
@@ -121,8 +147,13 @@ pub fn parse(contents: &[u8]) -> Result<(Option<u64>, Option<u64>), String> {
             let value = word.strip_prefix(key.as_bytes());
             value.is_some_and(|v| text::float(v).is_some())
         });
-        let total = total.strip_prefix(b"total=").and_then(text::uint);
-        if !fine || total.is_none() || count != 5 {
+        // What follows the digits is not looked at.
+        let total = total.strip_prefix(b"total=").and_then(|t| {
+            let end = t.iter().position(|b| !b.is_ascii_digit());
+            text::uint(&t[..end.unwrap_or(t.len())])
+        });
+        let known = kind == b"some" || kind == b"full";
+        if !known || !fine || total.is_none() || count < 5 {
             return Err(format!(
                 "pressure: expected three averages and a total, got {:?}",
                 String::from_utf8_lossy(line)
@@ -161,8 +192,25 @@ mod tests {
             "node_pressure_cpu_waiting_seconds_total 14.036781000000001\nnode_pressure_io_stalled_seconds_total 159.229614\n\
              node_pressure_io_waiting_seconds_total 159.886802\nnode_pressure_irq_stalled_seconds_total 0.008494\n",
         );
-        tree.write("proc/pressure/io", line("some", 1));
-        tree.collect("pressure", &[]).expect_no_data();
+        for odd in [line("some", 1), line("some", 1) + " " + &line("full", 1)] {
+            tree.write("proc/pressure/io", odd);
+            let collected = tree.collect("pressure", &[]);
+            assert_eq!(
+                collected.text,
+                "node_pressure_cpu_waiting_seconds_total 14.036781000000001\n"
+            );
+            collected.expect_no_data();
+        }
+        tree.write(
+            "proc/pressure/io",
+            line("some", 1) + &line("full", 2).replace("\n", "x 3\n"),
+        );
+        tree.collect("pressure", &[])
+            .expect_some(&["node_pressure_io_stalled_seconds_total 0.000002"]);
+        tree.write("proc/pressure/cpu", line("some", 1) + &line("full", 3000));
+        std::fs::remove_file(tree.path("proc/pressure/io")).unwrap();
+        tree.collect("pressure", &[("collector.pressure.cpu-full", "true")])
+            .expect_some(&["node_pressure_cpu_stalled_seconds_total 0.003"]);
         tree.write("proc/pressure/cpu", "some avg10=x\n");
         tree.collect("pressure", &[]).expect_failure("averages");
         Tree::new().collect("pressure", &[]).expect_no_data();

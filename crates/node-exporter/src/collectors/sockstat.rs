@@ -1,7 +1,8 @@
 //! Sockets by protocol, from `net/sockstat` and `net/sockstat6` of procfs.
 
-use crate::host::Host;
+use crate::host::{Host, require};
 use crate::kernel::{KernelFile, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Dynamic, Family, Kind};
@@ -23,14 +24,16 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
+    let proc = host.proc.clone();
     let mut files = ["net/sockstat", "net/sockstat6"].map(|f| KernelFile::new(host.proc(f)));
     let mut buffer = Vec::new();
     let mut name = String::new();
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         for file in &mut files {
             let contents = match file.read(&mut buffer) {
                 Ok(contents) => contents,
                 Err(unread) if unread.is_missing() => {
+                    require("procfs", &proc)?;
                     tracing::debug!("{unread}");
                     continue;
                 }
@@ -59,9 +62,7 @@ fn put(out: &mut Arena, protocol: &Protocol<'_>, name: &mut String) {
             .map(|p| p.1 as f64)
     };
     if protocol.name == "sockets" {
-        if let Some(used) = value("used") {
-            out.put(&USED, &[], used);
-        }
+        out.put(&USED, &[], value("used").unwrap_or(0.0));
         return;
     }
     let mut put = |key: &str, value: f64| {
@@ -138,7 +139,7 @@ mod tests {
              node_sockstat_sockets_used 229\n"
         ));
         tree.write("proc/net/sockstat", "TCP: inuse\n");
-        tree.collect("sockstat", &[]).expect_failure("pairs");
+        tree.collect("sockstat", &[]).expect_whole_failure("pairs");
         Tree::new().collect("sockstat", &[]).expect("");
     }
 
