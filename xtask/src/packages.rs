@@ -29,6 +29,12 @@ pub const ALL: &[Exporter] = &[
         port: 9256,
         about: "Prometheus exporter for named groups of processes",
     },
+    Exporter {
+        name: "kube-state-metrics",
+        binary: "kube-state-metrics",
+        port: 8080,
+        about: "Prometheus exporter for the state of Kubernetes objects",
+    },
 ];
 
 impl Exporter {
