@@ -4,7 +4,7 @@ use crate::input::api::Api;
 use crate::input::files::Reader;
 use crate::listing;
 use crate::options::{LogOptions, Options, address, trimmed};
-use crate::server::{Live, Metrics, landing, ok};
+use crate::server::{Live, Metrics, Ready, landing, ok};
 use crate::telemetry::{INFO, Telemetry};
 use crate::watching::Watching;
 use crate::world::{Exposed, Feed, World};
@@ -47,8 +47,11 @@ async fn serve(options: Options) -> Result<(), String> {
     PROGRAM.announce();
     let selection = options.selection()?;
     let resources = options.resources()?;
-    let scope = options.scope();
+    let scope = options.scope()?;
     let telemetry = Telemetry::default();
+    if options.sync_metrics {
+        telemetry.tell_freshness();
+    }
     telemetry.sharded(scope.shard.ordinal, scope.shard.total);
     let namespaces = trimmed(&options.namespaces);
     let feeds = resources
@@ -110,6 +113,9 @@ fn servers(
         .route("/healthz", ok())
         .route("/livez", Live { api })
         .route("/", landing(&links).handler());
+    let ready = Ready {
+        wanted: options.ready_when_synced.then(|| telemetry.clone()),
+    };
     let own = MetricsOptions {
         request_metrics: false,
         error_metrics: false,
@@ -120,7 +126,7 @@ fn servers(
         .bind(&address(&options.telemetry_host, options.telemetry_port))?
         .front(Front::from_file(&options.tls_config)?)
         .route("/metrics", MetricsHandler::new(telemetry.clone(), own))
-        .route("/readyz", ok())
+        .route("/readyz", ready)
         .route("/", landing(&[("/metrics", "Metrics")]).handler());
     Ok((main, own))
 }

@@ -5,6 +5,7 @@ use crate::resources::Resource;
 use crate::selection::{Filter, KeyLists, Selection};
 use crate::sharding::Shard;
 use crate::world::Scope;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ exporter_core::flags! {
         "host" host: String = ["::"];
         /// Kubeconfig file.
         "kubeconfig" kubeconfig: PathBuf = [""];
+        /// Label selectors of the objects to expose, as in pods:app=web,tier!=db;nodes:pool=main.
+        "label-selectors" label_selectors: String = [""];
         /// Print all metrics as a Markdown table.
         "list-metrics" list_metrics: bool = ["false"];
         /// Regular expressions of the only metrics to expose. Not together with --metric-denylist.
@@ -66,6 +69,8 @@ exporter_core::flags! {
         "pod-namespace" pod_namespace: String = [""];
         /// Port that metrics are served on.
         "port" port: i64 = ["8080"];
+        /// Answer /readyz of the telemetry port with 503 until all lists were complete once.
+        "ready-when-synced" ready_when_synced: bool = ["false"];
         /// Resources to expose instead of those that are by default.
         "resources" resources: Vec<String> = [];
         /// How long connections of the main port may rest.
@@ -78,6 +83,8 @@ exporter_core::flags! {
         "server-write-timeout" server_write_timeout: Duration = ["1m"];
         /// Number of this instance, from 0.
         "shard" shard: i64 = ["0"];
+        /// Expose on the telemetry port how fresh each resource is.
+        "sync-metrics" sync_metrics: bool = ["false"];
         /// Address that metrics of the exporter itself are served on.
         "telemetry-host" telemetry_host: String = ["::"];
         /// Port that metrics of the exporter itself are served on.
@@ -188,9 +195,13 @@ impl Options {
     }
 
     /// Objects to expose.
-    pub fn scope(&self) -> Scope {
+    ///
+    /// # Errors
+    /// A label selector without a known resource.
+    pub fn scope(&self) -> Result<Scope, String> {
         let node = Some(self.node.clone()).filter(|node| !node.is_empty());
-        Scope {
+        Ok(Scope {
+            labels: self.labels_by_resource()?,
             denied: trimmed(&self.namespaces_denylist),
             node: if self.track_unscheduled_pods {
                 Some(String::new())
@@ -201,7 +212,27 @@ impl Options {
                 ordinal: self.shard,
                 total: self.total_shards,
             },
+        })
+    }
+
+    fn labels_by_resource(&self) -> Result<BTreeMap<String, String>, String> {
+        let mut selectors = BTreeMap::new();
+        let entries = self.label_selectors.split(';').map(str::trim);
+        for entry in entries.filter(|entry| !entry.is_empty()) {
+            let (name, selector) = entry.split_once(':').unwrap_or((entry, ""));
+            if Resource::find(name).is_none() || selector.is_empty() {
+                return Err(format!(
+                    "--label-selectors: {entry:?}: expected a resource, a colon and a selector"
+                ));
+            }
+            selectors.insert(name.to_owned(), selector.to_owned());
         }
+        if !selectors.is_empty() && !self.objects_from.is_empty() {
+            return Err(
+                "--label-selectors: the API server selects; not with --objects-from".into(),
+            );
+        }
+        Ok(selectors)
     }
 
     /// Files to read objects from.
@@ -272,6 +303,20 @@ mod tests {
         let all = options(&[("metric-annotations-allowlist", &["*=[a],pods=[b]"])]);
         let keys = all.selection().unwrap().annotations.keys("pods");
         assert!(keys.contains("a") && !keys.contains("b"));
+    }
+
+    #[test]
+    fn label_selectors() {
+        let selected = options(&[("label-selectors", &["pods:app=a,b!=c; nodes:x"])]);
+        let labels = selected.scope().unwrap().labels;
+        assert_eq!(labels["pods"], "app=a,b!=c");
+        assert_eq!(labels["nodes"], "x");
+        for wrong in ["pod:a=b", "pods", "pods:"] {
+            assert!(
+                options(&[("label-selectors", &[wrong])]).scope().is_err(),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

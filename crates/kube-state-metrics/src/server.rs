@@ -165,6 +165,24 @@ impl Handler for Live {
     }
 }
 
+/// Answers `/readyz`: ready as soon as the port is open, or when all lists were complete once.
+pub struct Ready {
+    /// What knows of lists, where they count.
+    pub wanted: Option<Telemetry>,
+}
+
+impl Handler for Ready {
+    fn handle(&self, _: Request) -> Answer<'_> {
+        let ready = self.wanted.as_ref().is_none_or(Telemetry::synced);
+        Box::pin(async move {
+            match ready {
+                true => plain(StatusCode::OK, "OK"),
+                false => plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            }
+        })
+    }
+}
+
 /// Answers 200 and `OK`.
 pub fn ok() -> impl Handler {
     |_: Request| async { plain(StatusCode::OK, "OK") }

@@ -5,7 +5,7 @@ use exporter_core::exposition::{Arena, Distribution, Family};
 use exporter_core::web::{ScrapeRequest, Scraped, Scraping, Source};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 static BUILD: Family = Family::gauge(
     "kube_state_metrics_build_info",
@@ -31,12 +31,12 @@ static DURATION: Family = Family {
 };
 static LISTS: Family = Family::counter(
     "kube_state_metrics_list_total",
-    &["result", "resource"],
+    &["resource", "result"],
     "Lists asked of the API server, by result.",
 );
 static WATCHES: Family = Family::counter(
     "kube_state_metrics_watch_total",
-    &["result", "resource"],
+    &["resource", "result"],
     "Watches asked of the API server, by result.",
 );
 static LIST_OBJECTS: Family = Family::gauge(
@@ -61,17 +61,17 @@ static TOTAL: Family = Family::gauge(
 );
 static CONFIG_HASH: Family = Family::gauge(
     "kube_state_metrics_config_hash",
-    &["type", "filename"],
+    &["filename", "type"],
     "First six bytes of the MD5 of a configuration file, as a number.",
 );
 static CONFIG_OK: Family = Family::gauge(
     "kube_state_metrics_last_config_reload_successful",
-    &["type", "filename"],
+    &["filename", "type"],
     "Whether a configuration file could be read the last time.",
 );
 static CONFIG_TIME: Family = Family::gauge(
     "kube_state_metrics_last_config_reload_success_timestamp_seconds",
-    &["type", "filename"],
+    &["filename", "type"],
     "Unix time at which a configuration file was last read without error.",
 );
 static CRD_ADDS: Family = Family::counter(
@@ -95,6 +95,18 @@ static CRD_CACHE: Family = Family::gauge(
     "Custom resource definitions that there are.",
 );
 
+static SYNCED: Family = Family::gauge(
+    "kube_state_metrics_resource_synced",
+    &["resource"],
+    "Whether all lists of a resource were complete once (only with --sync-metrics).",
+);
+static HEARD: Family = Family::gauge(
+    "kube_state_metrics_resource_last_heard_timestamp_seconds",
+    &["resource"],
+    "Unix time at which the API server last said something of a resource, bookmarks included (only \
+     with --sync-metrics).",
+);
+
 /// Families in listings.
 pub const FAMILIES: &[&Family] = &[
     &BUILD,
@@ -112,6 +124,8 @@ pub const FAMILIES: &[&Family] = &[
     &CRD_UPDATES,
     &CRD_DELETES,
     &CRD_CACHE,
+    &SYNCED,
+    &HEARD,
 ];
 
 /// This binary.
@@ -138,6 +152,15 @@ struct Counts {
     shard: Option<(i64, i64)>,
     files: BTreeMap<(&'static str, String), ConfigFile>,
     definitions: Definitions,
+    /// What is known of each resource, exposed on demand.
+    resources: BTreeMap<String, Freshness>,
+    tells_freshness: bool,
+}
+
+#[derive(Default)]
+struct Freshness {
+    missing: usize,
+    heard: f64,
 }
 
 #[derive(Default)]
@@ -228,6 +251,42 @@ impl Telemetry {
         self.counts().definitions = definitions;
     }
 
+    /// From now on it is told how fresh resources are.
+    pub fn tell_freshness(&self) {
+        self.counts().tells_freshness = true;
+    }
+
+    /// These resources are followed from now on, each by that many watchers.
+    pub fn following(&self, resources: BTreeMap<String, usize>) {
+        let fresh = |(name, missing)| {
+            (
+                name,
+                Freshness {
+                    missing,
+                    heard: 0.0,
+                },
+            )
+        };
+        self.counts().resources = resources.into_iter().map(fresh).collect();
+    }
+
+    /// The API server said something of a resource, perhaps the end of a first list.
+    pub fn heard(&self, resource: &str, completes: bool) {
+        if let Some(known) = self.counts().resources.get_mut(resource) {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            known.heard = now.map_or(0.0, |now| now.as_secs_f64());
+            known.missing -= usize::from(completes).min(known.missing);
+        }
+    }
+
+    /// Whether all lists were complete once.
+    pub fn synced(&self) -> bool {
+        self.counts()
+            .resources
+            .values()
+            .all(|resource| resource.missing == 0)
+    }
+
     /// How many lists (`list`) or watches (`watch`) of a resource had a result.
     pub fn count(&self, what: &str, result: &str, resource: &str) -> f64 {
         let counts = self.counts();
@@ -251,10 +310,10 @@ impl Telemetry {
         }
         let result = |success: bool| if success { "success" } else { "error" };
         for ((success, resource), count) in &counts.lists {
-            out.put(&LISTS, &[result(*success), resource], *count as f64);
+            out.put(&LISTS, &[resource, result(*success)], *count as f64);
         }
         for ((success, resource), count) in &counts.watches {
-            out.put(&WATCHES, &[result(*success), resource], *count as f64);
+            out.put(&WATCHES, &[resource, result(*success)], *count as f64);
         }
         for (resource, (objects, limit)) in &counts.list_objects {
             out.put(&LIST_OBJECTS, &[resource], *objects as f64);
@@ -265,10 +324,20 @@ impl Telemetry {
             out.put(&TOTAL, &[], total as f64);
         }
         for ((kind, name), file) in &counts.files {
-            let labels = [*kind, name];
+            let labels = [name, *kind];
             out.put(&CONFIG_HASH, &labels, file.hash);
             out.put(&CONFIG_OK, &labels, f64::from(u8::from(file.successful)));
             out.put(&CONFIG_TIME, &labels, file.succeeded_at);
+        }
+        if counts.tells_freshness {
+            for (resource, known) in &counts.resources {
+                out.put(
+                    &SYNCED,
+                    &[resource],
+                    f64::from(u8::from(known.missing == 0)),
+                );
+                out.put(&HEARD, &[resource], known.heard);
+            }
         }
         let crds = counts.definitions;
         out.put(&CRD_ADDS, &[], crds.added as f64);

@@ -9,6 +9,7 @@ use crate::sharding::Shard;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 use crate::world::{Feed, Scope};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -43,6 +44,11 @@ impl Watching {
     pub fn start(&self, feeds: &[Feed], scope: &Scope) -> Watchers {
         let turns = Arc::new(Semaphore::new(LISTS));
         let count = feeds.iter().map(|feed| feed.stores.len()).sum();
+        let mut resources = BTreeMap::new();
+        for feed in feeds {
+            *resources.entry(feed.label.clone()).or_default() += feed.stores.len();
+        }
+        self.telemetry.following(resources);
         let (missing, told) = watch::channel(count);
         let missing = Arc::new(missing);
         let mut tasks = JoinSet::new();
@@ -64,6 +70,7 @@ impl Watching {
         Target {
             path: feed.api.path(namespace),
             selector: scope.field_selector(feed.api.namespaced),
+            labels: scope.labels.get(&feed.name).cloned().unwrap_or_default(),
             permission: (feed.api.group.to_string(), feed.api.plural.to_string()),
             label: Some(feed.label.clone()),
             metadata_only: feed.api.metadata_only,

@@ -6,6 +6,7 @@ use crate::selection::Selection;
 use crate::sharding::Shard;
 use crate::store::Store;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A type of objects as the API server knows it.
@@ -128,6 +129,8 @@ pub struct Scope {
     pub denied: Vec<String>,
     /// The node whose objects are wanted, empty for those without one.
     pub node: Option<String>,
+    /// Label selectors by resource.
+    pub labels: BTreeMap<String, String>,
     /// The share of this instance.
     pub shard: Shard,
 }
@@ -202,7 +205,7 @@ mod tests {
         let scope = Scope {
             denied: vec!["x".to_owned(), "y".to_owned()],
             node: Some(String::new()),
-            shard: Shard::default(),
+            ..Scope::default()
         };
         assert_eq!(
             scope.field_selector(true),

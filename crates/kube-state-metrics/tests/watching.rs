@@ -292,6 +292,17 @@ async fn a_missing_permission_costs_its_resource_only() {
 }
 
 #[tokio::test]
+async fn a_slow_list_holds_up_no_other() {
+    let server = ApiServer::start();
+    server.put(CONFIG_MAPS, config_map("a", "one"));
+    server.fail(PODS, [Fault::Slow(PATIENCE * 2)]);
+    let exporter = Exporter::start(&server, &["pods", "configmaps"]).await;
+    exporter.shows(&["one"]).await;
+    assert_eq!(exporter.watchers.missing(), 1);
+    assert!(!exporter.telemetry.synced());
+}
+
+#[tokio::test]
 async fn namespaces_nodes_and_limits() {
     let server = ApiServer::start();
     for (namespace, name) in [("a", "one"), ("b", "two"), ("c", "three")] {
@@ -305,6 +316,14 @@ async fn namespaces_nodes_and_limits() {
     some.synced().await;
     some.shows(&["one", "three"]).await;
     assert_eq!(server.requests("/api/v1/namespaces/c/configmaps?").len(), 1);
+    let selected = Scope {
+        labels: [("configmaps".to_owned(), "app=x".to_owned())].into(),
+        ..Scope::default()
+    };
+    let mut chosen = Exporter::start_with(&server, &["configmaps"], &[], &selected, |_| ()).await;
+    chosen.synced().await;
+    assert!(chosen.telemetry.synced());
+    assert_eq!(server.requests("&labelSelector=app%3Dx").len(), 1);
     let denied = Scope {
         denied: vec!["a".to_owned()],
         ..Scope::default()

@@ -50,6 +50,8 @@ pub struct Target {
     pub path: String,
     /// Field selector, empty for none.
     pub selector: String,
+    /// Label selector, empty for none.
+    pub labels: String,
     /// How the missing permission is named: API group and plural name.
     pub permission: (String, String),
     /// What telemetry calls the resource. Not counted where it is `None`.
@@ -76,6 +78,8 @@ pub struct Reflector<S> {
     /// The last version seen, empty before the first list and when it is too old.
     version: String,
     relist: bool,
+    /// Whether a list was complete.
+    synced: bool,
 }
 
 /// The end of a watch.
@@ -127,6 +131,7 @@ impl<S: Sink> Reflector<S> {
             pause: Pause::default(),
             version: String::new(),
             relist: false,
+            synced: false,
         }
     }
 
@@ -225,9 +230,18 @@ impl<S: Sink> Reflector<S> {
                 _ => {}
             }
         }
-        self.sink.listed();
-        self.relist = false;
+        self.complete();
         Ok(lines)
+    }
+
+    /// The list is complete. Gives how many objects there are.
+    fn complete(&mut self) -> usize {
+        self.relist = false;
+        if let Some(label) = &self.target.label {
+            let first = !std::mem::replace(&mut self.synced, true);
+            self.telemetry.heard(label, first);
+        }
+        self.sink.listed()
     }
 
     /// A list, page by page.
@@ -242,8 +256,7 @@ impl<S: Sink> Reflector<S> {
                 break;
             }
         }
-        let kept = self.sink.listed();
-        self.relist = false;
+        let kept = self.complete();
         if let (Some(label), true) = (&self.target.label, self.target.limit > 0) {
             let limit = i64::try_from(self.target.limit).unwrap_or(i64::MAX);
             self.telemetry.limited(label, kept, limit);
@@ -318,10 +331,17 @@ impl<S: Sink> Reflector<S> {
     }
 
     fn selector(&self) -> String {
-        match self.target.selector.as_str() {
-            "" => String::new(),
-            selector => format!("&fieldSelector={}", escape(selector)),
+        let mut query = String::new();
+        let target = &self.target;
+        for (name, selector) in [
+            ("fieldSelector", &target.selector),
+            ("labelSelector", &target.labels),
+        ] {
+            if !selector.is_empty() {
+                query += &format!("&{name}={}", escape(selector));
+            }
         }
+        query
     }
 
     /// Follows changes, on a stream that is open already or a new one.
@@ -339,6 +359,9 @@ impl<S: Sink> Reflector<S> {
             }
         };
         while let Some(line) = lines.next(QUIET).await? {
+            if let Some(label) = &self.target.label {
+                self.telemetry.heard(label, false);
+            }
             if let ControlFlow::Break(end) = self.change(line)? {
                 return Ok(end);
             }

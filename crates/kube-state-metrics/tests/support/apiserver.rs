@@ -21,9 +21,7 @@ pub enum Fault {
     Refuse(u16, &'static str, u64),
     /// The answer ends in the middle.
     Truncate,
-    /// The answer never begins.
-    Hang,
-    /// The connection stays and nothing comes for that long, then the answer.
+    /// Nothing comes for that long, then the answer.
     Slow(Duration),
 }
 
@@ -192,7 +190,6 @@ impl ApiServer {
         let fault = self.fault(&target);
         match fault {
             Some(Fault::Refuse(code, why, seconds)) => return refuse(code, why, seconds),
-            Some(Fault::Hang) => std::future::pending().await,
             Some(Fault::Slow(time)) => tokio::time::sleep(time).await,
             _ => {}
         }
