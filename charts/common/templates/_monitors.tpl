@@ -46,3 +46,16 @@ label `target`, and the labels of a map are added. Takes a dict: instance, name,
   action: replace
 {{- end }}
 {{- end }}
+
+{{/*
+The values of a monitor with the umbrella's `global.serviceMonitor` below them. Takes a dict: root,
+values. Prints YAML.
+*/}}
+{{- define "exporter.monitor" -}}
+{{- $global := dig "serviceMonitor" (dict) (default (dict) .root.Values.global) }}
+{{- $monitor := deepCopy .values }}
+{{- if $global.enabled }}{{ $_ := set $monitor "enabled" true }}{{ end }}
+{{- with $global.interval }}{{ $_ := set $monitor "interval" (default . $monitor.interval) }}{{ end }}
+{{- with $global.labels }}{{ $_ := set $monitor "additionalLabels" (merge (dict) (default (dict) $monitor.additionalLabels) .) }}{{ end }}
+{{- toYaml $monitor }}
+{{- end }}

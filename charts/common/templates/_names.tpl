@@ -54,9 +54,9 @@ release: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
-{{/* The name that groups aliased instances; each chart may define its own. */}}
+{{/* The chart's own name, which an alias takes from it, so that its instances can be grouped. */}}
 {{- define "exporter.partOf" -}}
-{{- include "exporter.name" . -}}
+{{- dig "exporters-rs/chart" (include "exporter.name" .) (default (dict) .Chart.Annotations) -}}
 {{- end }}
 
 {{/* Whether the label `release` is wanted, here or by the umbrella. */}}
