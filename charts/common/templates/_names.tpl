@@ -56,7 +56,8 @@ release: {{ .Release.Name }}
 
 {{/* The chart's own name, which an alias takes from it, so that its instances can be grouped. */}}
 {{- define "exporter.partOf" -}}
-{{- dig "exporters-rs/chart" (include "exporter.name" .) (default (dict) .Chart.Annotations) -}}
+{{- $annotations := default (dict) .Chart.Annotations -}}
+{{- default (include "exporter.name" .) (index $annotations "exporters-rs/chart") -}}
 {{- end }}
 
 {{/* Whether the label `release` is wanted, here or by the umbrella. */}}
