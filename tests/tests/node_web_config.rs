@@ -3,7 +3,6 @@
 use e2e::pki::Authority;
 use e2e::{Client, Daemon, run};
 use std::path::Path;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const NODE: &str = "node_exporter";
@@ -38,15 +37,6 @@ impl Scratch {
     }
 }
 
-/// Changes are seen soon, not at once.
-fn eventually(mut what: impl FnMut() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(10);
-    while !what() {
-        assert!(Instant::now() < patience, "did not come");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn asks_for_a_password() {
     let hash = bcrypt::hash("secret", 4).unwrap();
@@ -68,7 +58,7 @@ fn asks_for_a_password() {
     }
     assert!(!node.log().contains("secret") && !node.log().contains(&hash));
     scratch.write("");
-    eventually(|| node.get("/metrics").status == 200);
+    assert_eq!(node.get("/metrics").status, 200);
 }
 
 #[test]
@@ -77,9 +67,18 @@ fn a_broken_file_at_run_time_fails_closed() {
     let node = scratch.start();
     assert_eq!(node.get("/").header("x-frame-options"), Some("deny"));
     scratch.write("nonsense: [\n");
-    eventually(|| node.get("/metrics").status == 500);
+    let broken = node.get("/metrics");
+    assert_eq!(
+        (broken.status, broken.text().as_str()),
+        (500, "Internal Server Error\n")
+    );
+    assert_eq!(broken.header("x-frame-options"), None);
+    node.log().find("Unable to parse configuration").unwrap();
     scratch.write("http_server_config:\n  headers:\n    X-Frame-Options: sameorigin\n");
-    eventually(|| node.get("/metrics").header("x-frame-options") == Some("sameorigin"));
+    let mended = node.get("/metrics");
+    assert_eq!(mended.header("x-frame-options"), Some("sameorigin"));
+    std::fs::remove_file(scratch.path().join("web.yml")).unwrap();
+    assert_eq!(node.get("/metrics").status, 500);
 }
 
 #[test]
@@ -99,13 +98,164 @@ fn speaks_tls_and_takes_a_new_certificate() {
     assert!(node.log().contains("TLS is enabled"), "{}", node.log());
     let get = |authority: &Authority| authority.connect(&node.address, None)?.get("/metrics", "");
     assert_eq!(get(&authority).unwrap().status, 200);
-    // Plain HTTP is answered with 400 or not at all, never with metrics.
-    let plain = Client::connect(&node.address).unwrap().get("/metrics", "");
-    assert!(plain.map_or(true, |reply| reply.status == 400));
+    let plain = Client::connect(&node.address)
+        .unwrap()
+        .get("/metrics", "")
+        .unwrap();
+    let told = "Client sent an HTTP request to an HTTPS server.\n";
+    assert_eq!((plain.status, plain.text().as_str()), (400, told));
     let other = Authority::new();
     other.issue(&["localhost"]).write(scratch.path());
-    eventually(|| get(&other).is_ok_and(|reply| reply.status == 200));
+    assert_eq!(get(&other).unwrap().status, 200);
     assert!(get(&authority).is_err());
+}
+
+#[test]
+fn every_edit_counts_for_the_next_request() {
+    let hash = |password: &str| bcrypt::hash(password, 4).unwrap();
+    let file = |hash: &str| format!("basic_auth_users:\n  alice: {hash}\n");
+    let (one, two) = (file(&hash("secret")), file(&hash("other")));
+    assert_eq!(one.len(), two.len());
+    let scratch = Scratch::new(&one);
+    let node = scratch.start();
+    let mut client = node.connect();
+    let mut status = || {
+        let secret = "Authorization: Basic YWxpY2U6c2VjcmV0\r\n";
+        client.get("/metrics", secret).unwrap().status
+    };
+    // Files of one size, written within one tick of their clock.
+    for _ in 0..20 {
+        scratch.write(&two);
+        assert_eq!(status(), 401);
+        scratch.write(&one);
+        assert_eq!(status(), 200);
+    }
+    // A mounted secret of Kubernetes: a link to a folder is swapped.
+    let path = |name: &str| scratch.path().join(name);
+    for (folder, text) in [("first", &one), ("second", &two)] {
+        std::fs::create_dir(path(folder)).unwrap();
+        std::fs::write(path(folder).join("web.yml"), text).unwrap();
+    }
+    let link_to = |folder: &str| {
+        std::os::unix::fs::symlink(folder, path("new")).unwrap();
+        std::fs::rename(path("new"), path("data")).unwrap();
+    };
+    link_to("first");
+    std::fs::remove_file(path("web.yml")).unwrap();
+    std::os::unix::fs::symlink("data/web.yml", path("web.yml")).unwrap();
+    assert_eq!(status(), 200);
+    link_to("second");
+    assert_eq!(status(), 401);
+}
+
+#[test]
+fn a_bad_hash_at_run_time_fits_no_password_and_hurts_nobody_else() {
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let scratch = Scratch::new(&format!("basic_auth_users:\n  alice: {hash}\n"));
+    let node = scratch.start();
+    scratch.write(&format!(
+        "basic_auth_users:\n  alice: {hash}\n  bob: secret\n"
+    ));
+    let alice = "Authorization: Basic YWxpY2U6c2VjcmV0\r\n";
+    let bob = "Authorization: Basic Ym9iOnNlY3JldA==\r\n";
+    assert_eq!(node.get_with("/metrics", alice).status, 200);
+    assert_eq!(node.get_with("/metrics", bob).status, 401);
+}
+
+#[test]
+fn health_may_be_asked_for_without_a_password() {
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let scratch = Scratch::new(&format!("basic_auth_users:\n  alice: {hash}\n"));
+    assert_eq!(scratch.start().get("/-/healthy").status, 401);
+    let flags = [scratch.flag.as_str(), "--web.open-health"];
+    let node = Daemon::start(NODE, &[&FEW[..], &flags].concat());
+    for (path, status) in [
+        ("/-/healthy", 200),
+        ("/-/ready", 200),
+        ("/metrics", 401),
+        ("/", 401),
+        ("//-/healthy", 401),
+        ("/-/healthy/../../metrics", 401),
+    ] {
+        assert_eq!(node.get(path).status, status, "{path}");
+    }
+}
+
+#[test]
+fn a_broken_certificate_concerns_handshakes_only() {
+    let authority = Authority::new();
+    let scratch = Scratch::new("tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n");
+    let leaf = authority.issue(&["localhost"]);
+    leaf.write(scratch.path());
+    let node = scratch.start();
+    let connect = || authority.connect(&node.address, None);
+    let mut kept = connect().unwrap();
+    assert_eq!(kept.get("/metrics", "").unwrap().status, 200);
+    std::fs::write(scratch.path().join("key.pem"), "").unwrap();
+    assert_eq!(kept.get("/metrics", "").unwrap().status, 200);
+    let error = connect().unwrap().get("/metrics", "").unwrap_err();
+    assert!(error.to_string().contains("InternalError"), "{error}");
+    scratch.write("");
+    assert_eq!(kept.get("/metrics", "").unwrap().status, 200);
+    let error = connect().unwrap().get("/metrics", "").unwrap_err();
+    assert!(error.to_string().contains("InternalError"), "{error}");
+    scratch.write("tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n");
+    leaf.write(scratch.path());
+    assert_eq!(connect().unwrap().get("/metrics", "").unwrap().status, 200);
+}
+
+#[test]
+fn every_policy_for_client_certificates() {
+    let authority = Authority::new();
+    let good = authority.issue(&["prometheus.example"]);
+    let strange = Authority::new().issue(&["prometheus.example"]);
+    let sans = "  client_allowed_sans: [prometheus.example]\n";
+    // Policy, then whether no certificate, a stranger's and a good one are let in.
+    for (policy, more, admitted) in [
+        ("NoClientCert", "", [true, true, true]),
+        ("RequestClientCert", "", [true, true, true]),
+        ("RequireAnyClientCert", "", [false, true, true]),
+        ("RequireClientCert", "", [false, true, true]),
+        (
+            "VerifyClientCertIfGiven",
+            "  client_ca_file: ca.pem\n",
+            [true, false, true],
+        ),
+        (
+            "RequireAndVerifyClientCert",
+            "  client_ca_file: ca.pem\n",
+            [false, false, true],
+        ),
+        // Nobody comes in without showing an allowed name.
+        ("RequestClientCert", sans, [false, true, true]),
+        (
+            "RequireAnyClientCert",
+            "  client_allowed_sans: []\n",
+            [false, false, false],
+        ),
+        (
+            "RequireAnyClientCert",
+            "  client_allowed_sans: [Prometheus.example]\n",
+            [false, false, false],
+        ),
+    ] {
+        let scratch = Scratch::new(&format!(
+            "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n  \
+             client_auth_type: {policy}\n{more}"
+        ));
+        authority.issue(&["localhost"]).write(scratch.path());
+        std::fs::write(scratch.path().join("ca.pem"), authority.pem()).unwrap();
+        let node = scratch.start();
+        for (leaf, expected) in [None, Some(&strange), Some(&good)]
+            .into_iter()
+            .zip(admitted)
+        {
+            let reply = authority
+                .connect(&node.address, leaf)
+                .and_then(|mut client| client.get("/metrics", ""));
+            assert_eq!(reply.is_ok(), expected, "{policy} {more}");
+        }
+    }
 }
 
 #[test]

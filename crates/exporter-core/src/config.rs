@@ -1,6 +1,6 @@
 //! YAML files of users: strict loading with errors that name file, line and column.
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use std::path::Path;
 
 /// Reads a YAML file. Unknown keys are errors where the type says so, keys that occur twice always;
@@ -24,10 +24,22 @@ pub fn parse<T: DeserializeOwned + Default>(text: &str) -> Result<T, String> {
         let place = error.location();
         let (line, column) = place.map_or((1, 1), |l| (l.line(), l.column()));
         let message = error.without_snippet().to_string();
-        // The library repeats the place in its sentence.
-        let sentence = message.split(" at line ").next().unwrap_or_default();
+        // The library repeats the place in its sentence, and advises programmers.
+        let advice = [" at line ", ", set DuplicateKeyPolicy", "; use "];
+        let end = advice.iter().filter_map(|a| message.find(a)).min();
+        let sentence = &message[..end.unwrap_or(message.len())];
         format!("{line}:{column}: {}", sentence.trim())
     })
+}
+
+/// For `deserialize_with`: a key without a value is as good as no key, as in
+/// `basic_auth_users:` with all its users commented out.
+pub fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]
@@ -41,6 +53,7 @@ mod tests {
     struct Sample {
         name: String,
         on: bool,
+        #[serde(deserialize_with = "or_default")]
         map: BTreeMap<String, String>,
     }
 
@@ -52,8 +65,11 @@ mod tests {
             ("map:\n  a: 1\n  a: 2\n", "3:", "a"),
             ("name: [\n", "", ""),
             ("- 1\n", "1:", ""),
+            ("name: ~\n", "1:", "null"),
         ] {
             let error = parse::<Sample>(text).unwrap_err();
+            let advice = ["DuplicateKeyPolicy", "use Option"];
+            assert!(!advice.iter().any(|a| error.contains(a)), "{error}");
             assert!(error.starts_with(place), "{text:?}: {error}");
             assert!(error.contains(part), "{text:?}: {error}");
         }
@@ -61,7 +77,7 @@ mod tests {
 
     #[test]
     fn nothing_is_the_default_and_scalars_are_text() {
-        for text in ["", "\n# only a comment\n", "---\n"] {
+        for text in ["", "\n# only a comment\n", "---\n", "map:\n", "map: ~\n"] {
             assert_eq!(parse::<Sample>(text), Ok(Sample::default()), "{text:?}");
         }
         let sample: Sample = parse("name: 1\nmap: {a: true, b: 1.5}\n").unwrap();

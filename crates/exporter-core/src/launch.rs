@@ -4,7 +4,6 @@ use crate::build_info::BuildInfo;
 use crate::cli::{App, Dialect, Exit, Flag, Matches};
 use crate::collector::Definition;
 use crate::web::flags::WebFlags;
-use crate::web::front::Front;
 use crate::web::{Listener, Server};
 use std::future::Future;
 use std::time::Duration;
@@ -101,8 +100,7 @@ pub fn server(web: &WebFlags) -> Result<Server, String> {
             .map(|a| Listener::bind(a))
             .collect::<Result<_, _>>()?
     };
-    let front = Front::from_file(&web.config_file)?;
-    Ok(Server::new().listeners(listeners).front(front))
+    Ok(Server::new().listeners(listeners).front(web.front()?))
 }
 
 /// Collectors made, by name, and the names of those that are switched off.

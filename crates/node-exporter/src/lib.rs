@@ -1,7 +1,7 @@
 //! The node exporter: hardware and system metrics of Linux hosts.
 //!
 //! `collectors` holds one file a collector and the table that names them; `kernel` how they read
-//! files, directories and netlink; `sys` the system calls that no library offers safely; `app` what
+//! files, directories and netlink; `sys` the system calls that no library offers safely; `whole` what takes back half a reading; `app` what
 //! happens between the arguments and the first scrape.
 
 pub mod app;
@@ -12,3 +12,4 @@ pub mod options;
 pub mod sys;
 #[cfg(test)]
 mod testing;
+pub mod whole;

@@ -161,4 +161,11 @@ impl Collected {
             other => panic!("expected a failure, got {other:?}"),
         }
     }
+
+    /// Expects the same without any sample.
+    #[track_caller]
+    pub fn expect_whole_failure(self, part: &str) {
+        assert_eq!(self.text, "");
+        self.expect_failure(part);
+    }
 }

@@ -110,7 +110,7 @@ impl Flag {
 
     /// What is in the variable that stands for the flag: the one it declares or, where the user set
     /// [`PREFIX_VARIABLE`], the one made of that prefix and the flag's name. Empty counts as unset.
-    pub(super) fn from_env(
+    pub(super) fn env_value(
         &self,
         env: impl Fn(&str) -> Option<String>,
     ) -> Option<(String, String)> {

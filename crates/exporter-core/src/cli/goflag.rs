@@ -65,7 +65,7 @@ pub fn parse(
     }
     let mut matches = Matches::default();
     for flag in &app.flags {
-        let variable = flag.from_env(&env).and_then(|(_, v)| flag.go_value(&v));
+        let variable = flag.env_value(&env).and_then(|(_, v)| flag.go_value(&v));
         let default = || flag.default.iter().map(|v| (*v).to_owned()).collect();
         let (source, values) = match (given.remove(flag.name), variable) {
             (Some(values), _) => (Source::CommandLine, values),
@@ -126,7 +126,7 @@ fn usage(app: &App, env: Env<'_>) -> String {
             FlagKind::Duration => " duration",
             _ => " string",
         };
-        let variable = flag.from_env(env).and_then(|(_, v)| flag.go_value(&v));
+        let variable = flag.env_value(env).and_then(|(_, v)| flag.go_value(&v));
         let default = match flag.default {
             _ if variable.is_some() && !flag.secret => {
                 default_text(flag, &variable.unwrap_or_default())

@@ -72,7 +72,7 @@ fn from_environment(
     flag: &Flag,
     env: impl Fn(&str) -> Option<String>,
 ) -> Parsed<(Source, Vec<String>)> {
-    let Some((variable, text)) = flag.from_env(env) else {
+    let Some((variable, text)) = flag.env_value(env) else {
         let default = flag.default.iter().map(|v| (*v).to_owned()).collect();
         return Ok((Source::Default, default));
     };

@@ -22,6 +22,8 @@ pub use flag::{Flag, FlagKind, FromFlag, Given, Matches, PREFIX_VARIABLE, Source
 pub enum Dialect {
     /// kingpin 2.4.
     Kingpin,
+    /// The same with help and version on standard error.
+    KingpinOnStderr,
     /// Go's `flag` package.
     GoFlag,
     /// pflag and cobra; knows no variables.
@@ -38,6 +40,7 @@ impl Dialect {
     ) -> Result<Matches, Exit> {
         match self {
             Dialect::Kingpin => kingpin::parse(app, arguments, env),
+            Dialect::KingpinOnStderr => kingpin::parse_with_help_on_stderr(app, arguments, env),
             Dialect::GoFlag => goflag::parse(app, arguments, env),
             Dialect::Pflag => pflag::parse(app, arguments),
         }
@@ -46,7 +49,7 @@ impl Dialect {
     /// The end of a process whose flags hold a value that cannot be. Usages show variables.
     pub fn error(self, app: &App, message: &str, env: impl Fn(&str) -> Option<String>) -> Exit {
         match self {
-            Dialect::Kingpin => app.error(message),
+            Dialect::Kingpin | Dialect::KingpinOnStderr => app.error(message),
             Dialect::GoFlag => goflag::usage_error(app, message, &env),
             Dialect::Pflag => pflag::error(app, message),
         }

@@ -9,17 +9,23 @@ pub fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// A float: decimal, hexadecimal with a `p` exponent, `inf`, `infinity` or `nan` in any case.
-/// Overflow is an error, as it is there.
+/// A float: decimal, hexadecimal with a `p` exponent, `inf`, `infinity` or `nan` in any case, the
+/// last without a sign. Underscores may separate digits. Overflow is an error, as it is there.
 pub fn parse_float(text: &str) -> Option<f64> {
+    if text.contains('_') {
+        return underscores_are_between_digits(text)
+            .then(|| parse_float(&text.replace('_', "")))
+            .flatten();
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let negative = text.starts_with('-');
     if let Some(hex) = unsigned.strip_prefix("0x").or(unsigned.strip_prefix("0X")) {
         let value = parse_hex_float(hex)?;
         return Some(if negative { -value } else { value });
     }
-    let words = ["inf", "infinity", "nan"];
-    let is_word = words.iter().any(|w| unsigned.eq_ignore_ascii_case(w));
+    let infinite = ["inf", "infinity"];
+    let is_word = infinite.iter().any(|w| unsigned.eq_ignore_ascii_case(w))
+        || text.eq_ignore_ascii_case("nan");
     if !is_word
         && unsigned
             .bytes()
@@ -29,6 +35,26 @@ pub fn parse_float(text: &str) -> Option<f64> {
     }
     let value: f64 = text.parse().ok()?;
     (is_word || value.is_finite()).then_some(value)
+}
+
+/// An underscore stands between two digits, or between the prefix of a base and a digit.
+fn underscores_are_between_digits(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let hex = unsigned.strip_prefix("0x").or(unsigned.strip_prefix("0X"));
+    let is_digit = |c: Option<char>| match hex {
+        Some(_) => c.is_some_and(|c| c.is_ascii_hexdigit()),
+        None => c.is_some_and(|c| c.is_ascii_digit()),
+    };
+    // The x of a prefix stands for a digit.
+    let mut before = hex.map(|_| '0');
+    let mut rest = hex.unwrap_or(unsigned).chars().peekable();
+    while let Some(c) = rest.next() {
+        if c == '_' && !(is_digit(before) && is_digit(rest.peek().copied())) {
+            return false;
+        }
+        before = Some(c);
+    }
+    true
 }
 
 /// What follows `0x`: digits, an optional point, and a binary exponent that must be there.
@@ -132,7 +158,15 @@ mod tests {
             ("1e400", None),
             ("", None),
             (" 1", None),
-            ("1_000", None),
+            ("1_000", Some(1000.0)),
+            ("-1_0.5_0e1_0", Some(-10.5e10)),
+            ("0x_1p4", Some(16.0)),
+            ("1__0", None),
+            ("1_", None),
+            ("_1", None),
+            ("1_.5", None),
+            ("-nan", None),
+            ("+nan", None),
             ("0x.p1", None),
             ("infinit", None),
         ] {

@@ -108,7 +108,8 @@ impl<'a> Clause<'a> {
     }
 
     fn parameter(&self, name: &str) -> Option<&'a str> {
-        let found = self.parameters.iter().find(|p| p.0 == name);
+        // The last of several.
+        let found = self.parameters.iter().rfind(|p| p.0 == name);
         found.map(|p| p.1)
     }
 
@@ -143,7 +144,10 @@ impl<'a> Clause<'a> {
 /// Chooses by the first `Accept` header line as the Go library does: clauses by falling quality;
 /// an `escaping` parameter stays in force for the clauses after its own; wildcards give text.
 pub fn negotiate(accept: Option<&str>, offers: Offers) -> Format {
-    let mut clauses: Vec<Clause<'_>> = accept.unwrap_or("").split(',').map(Clause::parse).collect();
+    let clauses = accept.unwrap_or("").split(',').map(Clause::parse);
+    // What is no media type is passed over, with all its parameters.
+    let is_type = |c: &Clause<'_>| c.media_type.contains('/') || c.media_type == "*";
+    let mut clauses: Vec<Clause<'_>> = clauses.filter(is_type).collect();
     let wildcards = |c: &Clause<'_>| c.media_type.matches('*').count();
     clauses.sort_by(|a, b| {
         b.quality
@@ -231,6 +235,19 @@ mod tests {
                 Underscores,
             ),
             ("text/plain;escaping=nonsense", false, Text, Underscores),
+            (
+                "nonsense;escaping=values,text/plain",
+                false,
+                Text,
+                Underscores,
+            ),
+            ("a/b;escaping=values,text/plain", false, Text, Values),
+            (
+                "text/plain;escaping=dots;escaping=values",
+                false,
+                Text,
+                Values,
+            ),
         ] {
             let format = negotiate(Some(accept), Offers { open_metrics });
             assert_eq!(format, Format { syntax, escaping }, "{accept}");

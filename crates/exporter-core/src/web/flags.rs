@@ -1,5 +1,6 @@
 //! Flags of the web room.
 
+use super::front::Front;
 use crate::build_info::BuildInfo;
 use crate::cli::{Flag, Given};
 use crate::exposition::Offers;
@@ -16,6 +17,8 @@ crate::flags! {
         "web.systemd-socket" systemd_socket: bool = ["false"];
         /// File with TLS, authentication, header and rate limit settings.
         "web.config.file" config_file: PathBuf = [""];
+        /// Answer health and readiness without the password that --web.config.file asks for.
+        "web.open-health" open_health: bool = ["false"];
     }
 }
 
@@ -33,6 +36,31 @@ crate::flags! {
         "web.enable-openmetrics" enable_openmetrics: bool = ["false"];
         /// Longest time that a scrape may take, 0 for just below the timeout that Prometheus sends.
         "collector.timeout" timeout: Given<Duration> = ["0s"];
+    }
+}
+
+/// Paths of health and readiness, by every custom that probes go by.
+const HEALTH: &[&str] = &[
+    "/-/healthy",
+    "/-/ready",
+    "/health",
+    "/healthz",
+    "/livez",
+    "/readyz",
+];
+
+impl WebFlags {
+    /// What stands before the paths, by the configuration file. Health and readiness are open where
+    /// the user wants it.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and where.
+    pub fn front(&self) -> Result<Front, String> {
+        let front = Front::from_file(&self.config_file)?;
+        Ok(match self.open_health {
+            true => front.open(HEALTH),
+            false => front,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod router;
 mod server;
 pub mod source;
+mod strict;
 mod watch;
 
 pub use handler::{Answer, Body, Handler, Peer, Request, Response, full, text};

@@ -3,7 +3,8 @@
 use super::front::Front;
 use super::handler::{Handler, Peer, Request, Response, full, text};
 use super::listen::{Connection, Listener};
-use super::router::Router;
+use super::router::{Router, path};
+use super::strict::Strict;
 use super::watch::{Activity, Watched};
 use bytes::Bytes;
 use http::{StatusCode, Version, header};
@@ -176,10 +177,10 @@ async fn serve(
     let serving = async {
         match shared.front.handshake(stream).await {
             Ok(super::front::Accepted::Plain(stream)) => {
-                serve_http1(TokioIo::new(stream), peer, &shared, &activity).await;
+                serve_http1(TokioIo::new(Strict::new(stream)), peer, &shared, &activity).await;
             }
             Ok(super::front::Accepted::Tls(stream, false)) => {
-                serve_http1(TokioIo::new(stream), peer, &shared, &activity).await;
+                serve_http1(TokioIo::new(Strict::new(stream)), peer, &shared, &activity).await;
             }
             Ok(super::front::Accepted::Tls(stream, true)) => {
                 serve_http2(TokioIo::new(stream), peer, &shared, &activity).await;
@@ -205,7 +206,7 @@ where
         .header_read_timeout(None)
         // A client that has sent its request may close its side and still wants the answer.
         .half_close(true)
-        .max_buf_size(HEAD_BYTES + 64 * 1024)
+        .max_buf_size(HEAD_BYTES + 4096)
         .max_headers(HEADERS);
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut stopping = shared.stopping.clone();
@@ -232,7 +233,7 @@ where
     TokioIo<I>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let (peer, shared, activity) = (peer, shared.clone(), activity.clone());
-    let name = peer.0.clone();
+    let (name, watched) = (peer.0.clone(), activity.clone());
     let mut stopping = shared.stopping.clone();
     let service = service_fn(move |request| {
         let (peer, shared, activity) = (peer.clone(), shared.clone(), activity.clone());
@@ -243,6 +244,7 @@ where
         .timer(TokioTimer::new())
         .max_concurrent_streams(64)
         .max_header_list_size(HEAD_BYTES as u32);
+    watched.many_streams();
     let mut connection = pin!(builder.serve_connection(io, service));
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -283,29 +285,53 @@ async fn answer(
 
 /// What hyper lets through and the protocol forbids.
 fn malformed(request: &Request) -> Option<Response> {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    if request.version() == Version::HTTP_11 && hosts != 1 {
-        let why = if hosts == 0 {
-            "missing required Host header"
-        } else {
-            "too many Host headers"
-        };
-        return Some(text(
-            StatusCode::BAD_REQUEST,
-            format_args!("400 Bad Request: {why}"),
-        ));
-    }
-    let expect = request.headers().get(header::EXPECT);
-    if expect.is_some_and(|e| !e.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-        return Some(text(
-            StatusCode::EXPECTATION_FAILED,
-            "417 Expectation Failed",
-        ));
-    }
     if request.method() == http::Method::OPTIONS && request.uri() == "*" {
         return Some(Response::new(full(Bytes::new())));
     }
-    None
+    let hosts: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
+    let codings = request.headers().get_all(header::TRANSFER_ENCODING);
+    let expect = request.headers().get(header::EXPECT);
+    let (status, why) = match hosts.as_slice() {
+        [] if request.version() == Version::HTTP_11 => {
+            (StatusCode::BAD_REQUEST, ": missing required Host header")
+        }
+        [_, _, ..] => (StatusCode::BAD_REQUEST, ": too many Host headers"),
+        [host] if !host.as_bytes().iter().all(may_stand_in_host) => {
+            (StatusCode::BAD_REQUEST, ": malformed Host header")
+        }
+        _ if !has_path(request) => (StatusCode::BAD_REQUEST, ""),
+        _ if codings
+            .iter()
+            .any(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked")) =>
+        {
+            (
+                StatusCode::NOT_IMPLEMENTED,
+                ": unsupported transfer encoding",
+            )
+        }
+        _ if expect.is_some_and(|e| !e.as_bytes().eq_ignore_ascii_case(b"100-continue")) => {
+            (StatusCode::EXPECTATION_FAILED, "")
+        }
+        _ => return None,
+    };
+    let mut response = text(status, format_args!("{status}{why}"));
+    if request.version() < Version::HTTP_2 {
+        let close = http::HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    Some(response)
+}
+
+/// Whether the target is a path, of which every escape can be read.
+fn has_path(request: &Request) -> bool {
+    let target = request.uri().path();
+    let is_connect = request.method() == http::Method::CONNECT;
+    is_connect || (target.starts_with('/') && path::is_escaped_well(target))
+}
+
+/// Letters of names, addresses and ports, as RFC 3986 has them.
+fn may_stand_in_host(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!$%&()*+,-.:;='[]_~".contains(byte)
 }
 
 #[cfg(test)]
@@ -361,6 +387,30 @@ mod tests {
                 "GET /fast HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
                 "HTTP/1.1 400",
             ),
+            ("GET /fast HTTP/1.1\r\nHost: a/b\r\n\r\n", "HTTP/1.1 400"),
+            ("GET fast HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400"),
+            ("GET * HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400"),
+            ("GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400"),
+            (
+                "GET /fast?x=%zz HTTP/1.1\r\nHost: x\r\n\r\n",
+                "HTTP/1.1 200",
+            ),
+            ("GET /fast HTTP/1.1\nHost: x\n\n", "HTTP/1.1 200"),
+            ("GET /fast\r\n\r\n", "HTTP/1.1 400"),
+            (
+                "GET /fast HTTP/1.1\r\nHost: x\r\nA B: c\r\n\r\n",
+                "HTTP/1.1 400",
+            ),
+            ("GET //fast HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 301"),
+            ("GET /fast HTTP/3.0\r\nHost: x\r\n\r\n", "HTTP/1.1 505"),
+            (
+                "GET /fast HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n",
+                "HTTP/1.1 501",
+            ),
+            (
+                "POST /fast HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                "HTTP/1.1 501",
+            ),
             ("nonsense\r\n\r\n", "HTTP/1.1 400"),
             ("GET /none HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404"),
             (
@@ -372,6 +422,8 @@ mod tests {
             let answer = exchange(&address, request).await;
             assert!(answer.starts_with(start), "{request:?}: {answer:?}");
         }
+        let answer = exchange(&address, "nonsense\r\n\r\n").await;
+        assert!(answer.ends_with("\r\n\r\n400 Bad Request"), "{answer}");
         let answer = exchange(&address, "HEAD /fast HTTP/1.1\r\nHost: x\r\n\r\n").await;
         assert!(
             answer.contains("content-length: 5") && answer.ends_with("\r\n\r\n"),

@@ -7,7 +7,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -34,6 +34,8 @@ enum Phase {
 pub struct Activity {
     phase: Mutex<(Phase, Instant)>,
     answering: AtomicUsize,
+    /// Reads tell nothing of heads: the frames of HTTP/2 are windows and pings as well.
+    many_streams: AtomicBool,
 }
 
 impl Default for Activity {
@@ -42,6 +44,7 @@ impl Default for Activity {
         Activity {
             phase: Mutex::new((Phase::Head, Instant::now())),
             answering: AtomicUsize::new(0),
+            many_streams: AtomicBool::new(false),
         }
     }
 }
@@ -65,8 +68,14 @@ impl Activity {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connection speaks HTTP/2 from here on.
+    pub fn many_streams(&self) {
+        self.many_streams.store(true, Ordering::Release);
+        self.set(Phase::Rest);
+    }
+
     fn has_read(&self) {
-        if self.phase().0 == Phase::Rest {
+        if !self.many_streams.load(Ordering::Acquire) && self.phase().0 == Phase::Rest {
             self.set(Phase::Head);
         }
     }
@@ -189,6 +198,16 @@ mod tests {
         drop(activity.answering());
         let passed = ends_after(activity.clone(), true).await;
         assert!(passed < Duration::from_secs(20), "{passed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_of_http2_begin_no_head() {
+        let activity = Arc::new(Activity::default());
+        activity.many_streams();
+        drop(activity.answering());
+        activity.has_read();
+        let passed = ends_after(activity.clone(), false).await;
+        assert!(passed > Duration::from_secs(120), "{passed:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::kernel::{Unread, glob, read_once, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -280,7 +281,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let root = host.sys_or_default()?;
     let flags = Flags::read(&host.matches)?;
     let root = root.join("fs/bcache");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         for uuid in glob(&root, "*-*") {
             put_set(out, &root.join(&uuid), &uuid, flags.priority_stats)?;
         }

@@ -3,6 +3,7 @@
 use crate::host::Host;
 use crate::kernel::names::{label_text, metric_name};
 use crate::kernel::{Unread, list, read_once, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Dynamic, Family, Kind};
@@ -107,7 +108,7 @@ pub fn families() -> Vec<&'static Family> {
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let root = host.sys_or_default()?.join("fs/bcachefs");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         let uuids = list(&root).map_err(Unread::no_data_if_missing)?;
         let uuids: Vec<String> = uuids
             .into_iter()
@@ -207,8 +208,12 @@ fn put_counters(out: &mut Arena, dir: &Path, uuid: &str) -> Result<(), Error> {
             continue;
         }
         let contents = optional(&path)?;
-        let line = |start: &str| contents.lines().find_map(|l| l.trim().strip_prefix(start));
-        let value = match (line("since filesystem creation:"), line("since mount:")) {
+        let line = |start: &str| contents.lines().find_map(|l| l.strip_prefix(start));
+        let since_mount = line("since mount:");
+        if let Some(value) = since_mount {
+            bytes(value.trim(), &path)?;
+        }
+        let value = match (line("since filesystem creation:"), since_mount) {
             (Some(value), _) => bytes(value.trim(), &path)?,
             (None, Some(_)) => 0.0,
             (None, None) => {
@@ -339,7 +344,17 @@ mod tests {
             "node_bcachefs_device_io_errors_total{device=\"0\",type=\"read\",uuid=\"u-1\"} 197",
         ]);
         tree.write("sys/fs/bcachefs/u-1/errors", "x y\n");
-        tree.collect("bcachefs", &[]).expect_failure("whole number");
+        tree.collect("bcachefs", &[])
+            .expect_whole_failure("whole number");
+        tree.write("sys/fs/bcachefs/u-1/errors", "");
+        tree.write("sys/fs/bcachefs/u-1/counters/io_read", "since mount: 1k\n");
+        tree.collect("bcachefs", &[])
+            .expect_some(&["node_bcachefs_io_read_total{uuid=\"u-1\"} 0"]);
+        for bad in ["since mount:\n", " since filesystem creation: 2k\n"] {
+            tree.write("sys/fs/bcachefs/u-1/counters/io_read", bad);
+            tree.collect("bcachefs", &[])
+                .expect_whole_failure("io_read");
+        }
         Tree::new().collect("bcachefs", &[]).expect_no_data();
     }
 

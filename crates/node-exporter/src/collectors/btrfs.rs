@@ -5,6 +5,7 @@ use super::filesystem;
 use crate::host::{Host, join};
 use crate::kernel::{Unread, glob, list, read_once, short_once, text};
 use crate::sys::{self, BtrfsDevice};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -95,7 +96,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let root = host.sys_or_default()?.join("fs/btrfs");
     let mountinfo = [host.proc("1/mountinfo"), host.proc("self/mountinfo")];
     let rootfs = host.root.clone();
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         let entries = glob(&root, "*-*");
         if entries.is_empty() {
             return Ok(());
@@ -175,7 +176,13 @@ fn put(
             &[group, uuid],
             number(&dir.join("bytes_reserved")),
         );
-        for mode in list(&dir).unwrap_or_default() {
+        let modes = match list(&dir) {
+            Ok(modes) => modes,
+            // The last group decides whether the file system can be read at all.
+            Err(unread) if group == "system" => return Err(unread.into()),
+            Err(_) => Vec::new(),
+        };
+        for mode in modes {
             let path = dir.join(&mode);
             if !path.is_dir() {
                 continue;
@@ -285,6 +292,7 @@ mod tests {
             .file(&format!("{base}/commit_stats"), "commits 260051\nlast_commit_ms 1000\nmax_commit_ms 51462\ntotal_commit_ms 47836090\n")
             .file(&format!("{base}/allocation/data/bytes_reserved"), "5\n")
             .file(&format!("{base}/allocation/data/raid5/used_bytes"), "808189952\n")
+            .dir(&format!("{base}/allocation/system"))
             .file(&format!("{base}/devices/loop25/size"), "20971520\n")
             .file(&format!("{base}/devices/loop26/size"), "20971520\n");
         tree.collect("btrfs", &[]).expect_some(&[
@@ -297,7 +305,11 @@ mod tests {
         ]);
         tree.write(&format!("{base}/commit_stats"), "commits\n");
         tree.collect("btrfs", &[])
-            .expect_failure("key and a number");
+            .expect_whole_failure("key and a number");
+        tree.write(&format!("{base}/commit_stats"), "");
+        std::fs::remove_dir(tree.path(&format!("{base}/allocation/system"))).unwrap();
+        tree.collect("btrfs", &[])
+            .expect_whole_failure("allocation/system");
         Tree::new().collect("btrfs", &[]).expect("");
     }
 

@@ -3,6 +3,7 @@
 use super::cpu::{is_processor, parse_list};
 use crate::host::Host;
 use crate::kernel::{Device, Devices, KernelFile, read_once, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -91,7 +92,7 @@ pub fn families() -> Vec<&'static Family> {
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_sys()?;
     let directory = host.sys("devices/system/cpu");
-    Ok(Box::new(Cpufreq {
+    Ok(whole(Cpufreq {
         offline: KernelFile::new(directory.join("offline")),
         processors: Devices::new(directory),
     }))
@@ -296,7 +297,8 @@ mod tests {
             "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq",
             "fast\n",
         );
-        tree.collect("cpufreq", &[]).expect_failure("kilohertz");
+        tree.collect("cpufreq", &[])
+            .expect_whole_failure("kilohertz");
     }
 
     #[test]

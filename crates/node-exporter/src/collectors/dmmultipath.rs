@@ -3,6 +3,7 @@
 use crate::host::Host;
 use crate::kernel::file::UintError;
 use crate::kernel::{Unread, list, short_once, uint_once};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -65,7 +66,7 @@ pub fn families() -> Vec<&'static Family> {
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.proc_or_default()?;
     let block = host.sys_or_default()?.join("block");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         let devices = list(&block).map_err(Unread::no_data_if_out_of_reach)?;
         for device in devices.iter().filter(|d| d.starts_with("dm-")) {
             put(out, &block, device)?;

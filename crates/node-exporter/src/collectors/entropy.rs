@@ -2,7 +2,7 @@
 //! (`admin-guide/sysctl/kernel`).
 
 use crate::host::Host;
-use crate::kernel::KernelFile;
+use crate::kernel::{KernelFile, file::UintError};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -32,8 +32,13 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let mut available = KernelFile::new(host.proc("sys/kernel/random/entropy_avail"));
     let mut pool = KernelFile::new(host.proc("sys/kernel/random/poolsize"));
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
-        out.put(&AVAILABLE, &[], available.uint()? as f64);
-        out.put(&POOL, &[], pool.uint()? as f64);
+        let (available, pool) = (available.uint()?, pool.uint());
+        // What is no number hides both, what is missing only itself.
+        if let Err(error @ UintError::NotANumber(_)) = pool {
+            return Err(error.into());
+        }
+        out.put(&AVAILABLE, &[], available as f64);
+        out.put(&POOL, &[], pool? as f64);
         Ok(())
     }))
 }
@@ -47,6 +52,10 @@ mod tests {
         let tree = Tree::new().file("proc/sys/kernel/random/entropy_avail", "1337\n");
         let collected = tree.collect("entropy", &[]);
         assert_eq!(collected.text, "node_entropy_available_bits 1337\n");
+        collected.expect_failure("poolsize");
+        tree.write("proc/sys/kernel/random/poolsize", "x\n");
+        let collected = tree.collect("entropy", &[]);
+        assert_eq!(collected.text, "");
         collected.expect_failure("poolsize");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::kernel::{KernelFile, Unread, list, short_once, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -65,7 +66,7 @@ pub fn families() -> Vec<&'static Family> {
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_sys()?;
     let root = host.sys("class/fc_host");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         for name in list(&root).map_err(Unread::no_data_if_missing)? {
             put(out, &root.join(&name), &name)?;
         }

@@ -108,9 +108,13 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
             let mut short = [0; 128];
             match file.short(&mut short) {
                 Ok(digits) => {
-                    let value = text::int(digits)
-                        .ok_or_else(|| format!("{name}: expected a whole number"))?;
-                    out.put(family, &[], value as f64 / divisor);
+                    // Merging may cost more than it saves.
+                    let value = match *name == "general_profit" {
+                        true => text::int(digits).map(|v| v as f64),
+                        false => text::uint(digits).map(|v| v as f64),
+                    };
+                    let value = value.ok_or_else(|| format!("{name}: expected a whole number"))?;
+                    out.put(family, &[], value / divisor);
                 }
                 Err(unread) if unread.is_missing() => {}
                 Err(unread) => return Err(unread.into()),
@@ -131,7 +135,9 @@ mod tests {
             .file("sys/kernel/mm/ksm/general_profit", "-64\n");
         tree.collect("ksmd", &[])
             .expect("node_ksmd_general_profit_bytes -64\nnode_ksmd_sleep_seconds 0.02\n");
-        tree.write("sys/kernel/mm/ksm/run", "x\n");
-        tree.collect("ksmd", &[]).expect_failure("run");
+        for bad in ["x\n", "-1\n"] {
+            tree.write("sys/kernel/mm/ksm/run", bad);
+            tree.collect("ksmd", &[]).expect_failure("run");
+        }
     }
 }

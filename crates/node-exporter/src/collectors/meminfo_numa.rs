@@ -100,6 +100,7 @@ pub fn parse_meminfo(contents: &[u8]) -> Result<Vec<(String, String, f64)>, Stri
 /// Name and value of lines such as `numa_hit 193460335812`.
 pub fn parse_numastat(contents: &[u8]) -> Result<Vec<(String, f64)>, String> {
     text::lines(contents)
+        .filter(|line| !line.trim_ascii().is_empty())
         .map(|line| {
             let ([name, value], count) = text::first_words::<2>(line);
             match (text::float(value), count) {
@@ -122,7 +123,7 @@ mod tests {
     fn nodes() {
         let tree = Tree::new()
             .file("sys/devices/system/node/node0/meminfo", "Node 0 MemTotal:       133 kB\nNode 0 Active(anon): 2 kB\nNode 0 HugePages_Free:     5\n")
-            .file("sys/devices/system/node/node0/numastat", "numa_hit 12\n");
+            .file("sys/devices/system/node/node0/numastat", "numa_hit 12\n\n");
         tree.collect("meminfo_numa", &[]).expect(
             "node_memory_numa_Active_anon{node=\"0\"} 2048\nnode_memory_numa_HugePages_Free{node=\"0\"} 5\n\
              node_memory_numa_MemTotal{node=\"0\"} 136192\nnode_memory_numa_numa_hit_total{node=\"0\"} 12\n",

@@ -1,5 +1,6 @@
 //! NFS mounts, from `mountstats` of procfs (`net/sunrpc/stats.c`, nfsiostat(8)).
 
+use super::filesystem;
 use crate::host::Host;
 use crate::kernel::{read_once, text};
 use exporter_core::cli::Flag;
@@ -117,6 +118,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
         let stats = read_once(dir.join("mountstats"))?;
         let table = read_once(dir.join("mountinfo"))?;
+        filesystem::parse(&table)?;
         put(
             out,
             &parse(&String::from_utf8_lossy(&stats))?,
@@ -391,6 +393,10 @@ device 192.168.1.1:/srv/test mounted on /mnt/nfs/test with fstype nfs4 statvers=
         );
         tree.collect("mountstats", &[])
             .expect_failure("unexpected transport");
+        tree.write("proc/10/mountstats", STATS);
+        tree.write("proc/10/mountinfo", "1 1 0:1 / / rw - rootfs rootfs rw\n\n");
+        tree.collect("mountstats", &[])
+            .expect_whole_failure("mountinfo");
         assert!(Tree::new().make("mountstats", &[]).is_err());
     }
 

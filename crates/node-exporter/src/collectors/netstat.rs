@@ -4,6 +4,7 @@
 use crate::host::Host;
 use crate::kernel::filter::compile;
 use crate::kernel::{KernelFile, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Dynamic, Family, Kind};
@@ -35,7 +36,7 @@ pub fn families() -> Vec<&'static Family> {
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let flags = Flags::read(&host.matches)?;
-    Ok(Box::new(Netstat {
+    Ok(whole(Netstat {
         files: ["net/netstat", "net/snmp"].map(|f| KernelFile::new(host.proc(f))),
         snmp6: KernelFile::new(host.proc("net/snmp6")),
         buffer: Vec::new(),
@@ -190,7 +191,7 @@ mod tests {
         );
         tree.write("proc/net/snmp", "Ip: A B\nIp: 1\n");
         tree.collect("netstat", &[])
-            .expect_failure("as many values");
+            .expect_whole_failure("as many values");
     }
 
     proptest! {

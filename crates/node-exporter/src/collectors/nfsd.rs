@@ -220,8 +220,8 @@ pub fn parse(contents: &[u8]) -> Result<Stats, String> {
     let mut stats = Stats::default();
     for line in text::lines(contents) {
         // The numbers behind the threads are fractions on old kernels.
-        if line.starts_with(b"th ") {
-            let ([_, threads, full], count) = text::first_words::<3>(line);
+        let ([keyword, threads, full], count) = text::first_words::<3>(line);
+        if keyword == b"th" {
             match (text::uint(threads), text::uint(full), count) {
                 (Some(threads), Some(full), 3..) => stats.lines.push(("th", vec![threads, full])),
                 _ => return Err("net/rpc: expected two whole numbers behind th".to_owned()),
@@ -259,7 +259,7 @@ mod tests {
             .collect::<Vec<_>>()
             .join(" ");
         let text = format!(
-            "rc 0 6 18622\nfh 1 0 0 0 0\nio 157286400 7\nth 8 0 0.000 0.000\nra 32 0 0 0 0 0 0 0 0 0 0 9\n\
+            "rc 0 6 18622\nfh 1 0 0 0 0\nio 157286400 7\n th 8 0 0.000 0.000\nra 32 0 0 0 0 0 0 0 0 0 0 9\n\
              net 18628 1 18628 6\nrpc 18628 1 2 3 4\nproc4 2 2 10853\nproc4ops 40 {ops}\nwdeleg_getattr 16\n"
         );
         let tree = Tree::new().file("proc/net/rpc/nfsd", text);

@@ -301,7 +301,7 @@ fn value(file: &str, text: &str) -> Option<f64> {
         let number = text.strip_suffix(" GT/s PCIe")?;
         return text::float(number.as_bytes()).map(|v| v * 1e9);
     }
-    let number = text::prefixed_int(text.as_bytes())?;
+    let number = text::int(text.as_bytes())?;
     let boolean = matches!(file, "d3cold_allowed" | "sriov_drivers_autoprobe");
     Some(if boolean {
         f64::from(u8::from(number != 0))

@@ -3,6 +3,7 @@
 use crate::host::Host;
 use crate::kernel::filter::compile;
 use crate::kernel::{Devices, KernelFile, Unread, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -128,7 +129,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let flags = Flags::read(&host.matches)?;
     let ignored = compile("collector.powersupply.ignored-supplies", &flags.ignored)?;
     let mut supplies = Devices::new(host.sys("class/power_supply"));
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         let supplies = supplies.refresh(|name, path| {
             (!ignored.is_match(name)).then(|| Supply {
                 numbers: NUMBERS
@@ -192,9 +193,9 @@ mod tests {
              node_power_supply_temp_celsius{power_supply=\"BAT0\"} 31.5\n\
              node_power_supply_voltage_volt{power_supply=\"BAT0\"} 12.229\n",
         );
-        tree.write("sys/class/power_supply/AC/online", "yes\n");
+        tree.write("sys/class/power_supply/BAT0/temp", "warm\n");
         tree.collect("powersupplyclass", &[])
-            .expect_failure("whole number");
+            .expect_whole_failure("whole number");
         Tree::new()
             .collect("powersupplyclass", &[])
             .expect_no_data();

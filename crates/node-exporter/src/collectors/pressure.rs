@@ -92,11 +92,16 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
             };
             any = true;
             let totals = parse(contents)?;
-            for (_, line, family) in LINES.iter().filter(|l| l.0 == *name) {
-                let total = if *line == "some" { totals.0 } else { totals.1 };
-                let missing = || Error::no_data(format!("pressure/{name} has no line {line}"));
-                let microseconds = total.ok_or_else(missing)?;
-                out.put(family, &[], microseconds as f64 / 1000.0 / 1000.0);
+            let lines = LINES.iter().filter(|l| l.0 == *name);
+            let total = |line: &str| if line == "some" { totals.0 } else { totals.1 };
+            if let Some((_, line, _)) = lines.clone().find(|l| total(l.1).is_none()) {
+                return Err(Error::no_data(format!(
+                    "pressure/{name} has no line {line}"
+                )));
+            }
+            for (_, line, family) in lines {
+                let microseconds = total(line).unwrap_or(0) as f64;
+                out.put(family, &[], microseconds / 1000.0 / 1000.0);
             }
         }
         match any {
@@ -113,7 +118,7 @@ pub fn parse(contents: &[u8]) -> Result<(Option<u64>, Option<u64>), String> {
     let mut totals = (None, None);
     for line in text::lines(contents) {
         let ([kind, a10, a60, a300, total], count) = text::first_words::<5>(line);
-        if kind != b"some" && kind != b"full" {
+        if !line.starts_with(b"some") && !line.starts_with(b"full") {
             continue;
         }
         let averages = [(a10, "avg10="), (a60, "avg60="), (a300, "avg300=")];
@@ -121,8 +126,13 @@ pub fn parse(contents: &[u8]) -> Result<(Option<u64>, Option<u64>), String> {
             let value = word.strip_prefix(key.as_bytes());
             value.is_some_and(|v| text::float(v).is_some())
         });
-        let total = total.strip_prefix(b"total=").and_then(text::uint);
-        if !fine || total.is_none() || count != 5 {
+        // What follows the digits is not looked at.
+        let total = total.strip_prefix(b"total=").and_then(|t| {
+            let end = t.iter().position(|b| !b.is_ascii_digit());
+            text::uint(&t[..end.unwrap_or(t.len())])
+        });
+        let known = kind == b"some" || kind == b"full";
+        if !known || !fine || total.is_none() || count < 5 {
             return Err(format!(
                 "pressure: expected three averages and a total, got {:?}",
                 String::from_utf8_lossy(line)
@@ -161,8 +171,21 @@ mod tests {
             "node_pressure_cpu_waiting_seconds_total 14.036781000000001\nnode_pressure_io_stalled_seconds_total 159.229614\n\
              node_pressure_io_waiting_seconds_total 159.886802\nnode_pressure_irq_stalled_seconds_total 0.008494\n",
         );
-        tree.write("proc/pressure/io", line("some", 1));
-        tree.collect("pressure", &[]).expect_no_data();
+        for odd in [line("some", 1), line("some", 1) + " " + &line("full", 1)] {
+            tree.write("proc/pressure/io", odd);
+            let collected = tree.collect("pressure", &[]);
+            assert_eq!(
+                collected.text,
+                "node_pressure_cpu_waiting_seconds_total 14.036781000000001\n"
+            );
+            collected.expect_no_data();
+        }
+        tree.write(
+            "proc/pressure/io",
+            line("some", 1) + &line("full", 2).replace("\n", "x 3\n"),
+        );
+        tree.collect("pressure", &[])
+            .expect_some(&["node_pressure_io_stalled_seconds_total 0.000002"]);
         tree.write("proc/pressure/cpu", "some avg10=x\n");
         tree.collect("pressure", &[]).expect_failure("averages");
         Tree::new().collect("pressure", &[]).expect_no_data();

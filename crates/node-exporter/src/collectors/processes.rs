@@ -86,14 +86,18 @@ fn count(proc: &Path) -> Result<Counts, Error> {
         counts.processes += 1;
         counts.threads = counts.threads.wrapping_add(threads);
         *counts.states.entry(state.clone()).or_default() += 1;
-        *counts.thread_states.entry(state).or_default() += 1;
         let tasks = match numbers(&dir.join("task")) {
             Ok(tasks) => tasks,
             Err(unread) if is_gone(&unread) => continue,
             Err(unread) => return Err(unread.into()),
         };
-        for task in tasks.iter().filter(|t| **t != pid) {
-            if let Some((state, _)) = stat(&dir.join("task").join(task).join("stat"))? {
+        for task in tasks {
+            // The main thread is in the state that its process was just seen in.
+            let state = match task == pid {
+                true => Some(state.clone()),
+                false => stat(&dir.join("task").join(task).join("stat"))?.map(|s| s.0),
+            };
+            if let Some(state) = state {
                 *counts.thread_states.entry(state).or_default() += 1;
             }
         }
@@ -119,14 +123,18 @@ fn stat(path: &Path) -> Result<Option<(String, u64)>, Error> {
 /// The name in parentheses may hold anything, parentheses too.
 pub fn parse(stat: &[u8]) -> Option<(String, u64)> {
     let end = memchr::memrchr(b')', stat)?;
-    let (fields, count) = text::first_words::<18>(&stat[end + 1..]);
+    let (fields, count) = text::first_words::<42>(&stat[end + 1..]);
+    let [state, numbers @ ..] = &fields;
+    let numbers_fit = numbers.iter().enumerate().all(|(at, field)| match at + 1 {
+        // Everything else is counted from 0 up.
+        1..=5 | 13..=18 | 21 | 35 | 41 => text::int(field).is_some(),
+        _ => text::uint(field).is_some(),
+    });
+    if count < 42 || !numbers_fit {
+        return None;
+    }
     let threads = text::int(fields[17])?;
-    (count >= 42).then(|| {
-        (
-            String::from_utf8_lossy(fields[0]).into_owned(),
-            threads as u64,
-        )
-    })
+    Some((String::from_utf8_lossy(state).into_owned(), threads as u64))
 }
 
 #[cfg(test)]
@@ -135,12 +143,11 @@ mod tests {
     use crate::testing::Tree;
     use proptest::prelude::*;
 
+    /// A thread without terminal and exit signal, as the kernel writes it.
     fn line(name: &str, state: &str, threads: u64) -> String {
-        let numbers = |n: usize| vec!["0"; n].join(" ");
         format!(
-            "10 ({name}) {state} {} {threads} {}\n",
-            numbers(16),
-            numbers(30)
+            "10 ({name}) {state} 1 10 10 0 -1 4194560 12 0 1 0 3 5 -2 -3 20 -5 {threads} 0 2201 \
+             3956736 -1 18446744073709551615 1 1 0 0 0 0 671173123 4096 1260 0 0 0 -1 1 0 0 0 0 -1 0\n"
         )
     }
 
@@ -157,11 +164,13 @@ mod tests {
         tree.collect("processes", &[]).expect(
             "node_processes_max_processes 123\nnode_processes_max_threads 7801\nnode_processes_pids 2\n\
              node_processes_state{state=\"S\"} 1\nnode_processes_state{state=\"Z\"} 1\nnode_processes_threads 3\n\
-             node_processes_threads_state{thread_state=\"R\"} 1\nnode_processes_threads_state{thread_state=\"S\"} 1\n\
-             node_processes_threads_state{thread_state=\"Z\"} 1\n",
+             node_processes_threads_state{thread_state=\"R\"} 1\nnode_processes_threads_state{thread_state=\"S\"} 1\n",
         );
-        tree.write("proc/12/stat", "12 (z) Z\n");
-        tree.collect("processes", &[]).expect_failure("stat");
+        let good = line("z", "Z", 1);
+        for bad in ["12 (z) Z\n".to_owned(), good.replace("4194560", "-1")] {
+            tree.write("proc/12/stat", bad);
+            tree.collect("processes", &[]).expect_failure("stat");
+        }
     }
 
     proptest! {

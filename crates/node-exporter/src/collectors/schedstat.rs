@@ -49,10 +49,14 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     }))
 }
 
-/// The number of the processor and its last three values, of a line that starts with `cpu`.
+/// The number of the processor and its last three values, of what follows `cpu` in a line.
 pub fn parse(line: &[u8]) -> Option<(&str, [u64; 3])> {
-    let ([cpu, values @ ..], count) = text::first_words::<10>(line.strip_prefix(b"cpu")?);
+    let at = memchr::memmem::find(line, b"cpu")?;
+    let ([cpu, values @ ..], count) = text::first_words::<10>(&line[at + 3..]);
     if count < 10 || !cpu.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    if !values.iter().all(|v| v.iter().all(u8::is_ascii_digit)) {
         return None;
     }
     let [.., running, waiting, timeslices] = values.map(text::uint);
@@ -69,7 +73,7 @@ mod tests {
 
     #[test]
     fn processors() {
-        let tree = Tree::new().file("proc/schedstat", "version 15\ntimestamp 15819019232\ncpu0 498494191 0 3533438552 2553969831 3853684107 2465731542 2045936778163039 343796328169361 4767485306\ndomain0 03 1\ncpu1 1 2\n");
+        let tree = Tree::new().file("proc/schedstat", "version 15\ntimestamp 15819019232\ncpu0 498494191 0 3533438552 2553969831 3853684107 2465731542 2045936778163039 343796328169361 4767485306\ndomain0 03 1\ncpu1 1 2\ncpu2 - 2 3 4 5 6 7 8 9\n");
         tree.collect("schedstat", &[]).expect(
             "node_schedstat_running_seconds_total{cpu=\"0\"} 2045936.778163039\n\
              node_schedstat_timeslices_total{cpu=\"0\"} 4767485306\n\

@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::kernel::{KernelFile, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Dynamic, Family, Kind};
@@ -26,7 +27,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let mut files = ["net/sockstat", "net/sockstat6"].map(|f| KernelFile::new(host.proc(f)));
     let mut buffer = Vec::new();
     let mut name = String::new();
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         for file in &mut files {
             let contents = match file.read(&mut buffer) {
                 Ok(contents) => contents,
@@ -138,7 +139,7 @@ mod tests {
              node_sockstat_sockets_used 229\n"
         ));
         tree.write("proc/net/sockstat", "TCP: inuse\n");
-        tree.collect("sockstat", &[]).expect_failure("pairs");
+        tree.collect("sockstat", &[]).expect_whole_failure("pairs");
         Tree::new().collect("sockstat", &[]).expect("");
     }
 

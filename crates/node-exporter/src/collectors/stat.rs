@@ -116,6 +116,10 @@ pub fn parse(contents: &[u8]) -> Stat {
     stat
 }
 
+fn is_number_byte(byte: &u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b' ' | b'\t')
+}
+
 /// A malformed line fails the whole file.
 pub(super) fn check(contents: &[u8]) -> Result<(), String> {
     for line in text::lines(contents) {
@@ -126,10 +130,10 @@ pub(super) fn check(contents: &[u8]) -> Result<(), String> {
         let fine = match keyword {
             b"intr" | b"ctxt" | b"processes" | b"btime" | b"procs_running" | b"procs_blocked" => {
                 // Thousands of numbers may stand here; none is longer than what is read of it.
-                rest.iter().all(|b| b.is_ascii_digit() || *b == b' ')
+                rest.iter().all(is_number_byte)
             }
             b"softirq" => {
-                let numbers = rest.iter().all(|b| b.is_ascii_digit() || *b == b' ');
+                let numbers = rest.iter().all(is_number_byte);
                 numbers && text::words(rest).count() >= 11
             }
             keyword if keyword.starts_with(b"cpu") => {
@@ -152,7 +156,7 @@ mod tests {
 
     #[test]
     fn lines() {
-        let text = "cpu 1 2 3\nintr 8885917 17 0\nctxt 38014093\nbtime 1418183276\nprocesses 26442\n\
+        let text = "cpu 1 2 3\nintr 8885917 17\t0\nctxt 38014093\nbtime 1418183276\nprocesses 26442\n\
                     procs_running 2\nprocs_blocked 1\nsoftirq 5057579 250191 1481983 1647 211099 186066 0 1783454 622196 12499 508444\n";
         let tree = Tree::new().file("proc/stat", text);
         tree.collect("stat", &[("collector.stat.softirq", "true")])

@@ -3,6 +3,7 @@
 use crate::host::Host;
 use crate::kernel::filter::compile;
 use crate::kernel::{KernelFile, Unread, list, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -113,7 +114,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let flags = Flags::read(&host.matches)?;
     let ignored = compile("collector.tapestats.ignored-devices", &flags.ignored)?;
     let root = host.sys("class/scsi_tape");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         for device in list(&root).map_err(Unread::no_data_if_missing)? {
             if is_tape(&device) && !ignored.is_match(&device) {
                 put(out, &root.join(&device).join("stats"), &device)?;

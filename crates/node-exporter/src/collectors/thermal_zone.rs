@@ -85,6 +85,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
                 out.put(&TEMP, &[&kind, zone], value as f64 / 1000.0);
             }
         }
+        let mut cooling = Vec::new();
         for device in devices {
             if let Thermal::Cooling { current, max, kind } = &mut device.state {
                 let read = (kind.short_text(), state(max), state(current));
@@ -93,9 +94,12 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
                 };
                 let name = device.name.trim_start_matches("cooling_device");
                 let bad = || format!("{}: expected whole numbers", device.name);
-                out.put(&CURRENT, &[name, &kind], current.ok_or_else(bad)? as f64);
-                out.put(&MAX, &[name, &kind], max.ok_or_else(bad)? as f64);
+                cooling.push((name, kind, current.ok_or_else(bad)?, max.ok_or_else(bad)?));
             }
+        }
+        for (name, kind, current, max) in &cooling {
+            out.put(&CURRENT, &[name, kind], *current as f64);
+            out.put(&MAX, &[name, kind], *max as f64);
         }
         Ok(())
     }))
@@ -137,8 +141,12 @@ mod tests {
              node_thermal_zone_temp{type=\"cpu-thermal\",zone=\"0\"} -49.925\n",
         );
         tree.write("sys/class/thermal/cooling_device0/max_state", "x\n");
-        tree.collect("thermal_zone", &[])
-            .expect_failure("whole numbers");
+        let collected = tree.collect("thermal_zone", &[]);
+        assert_eq!(
+            collected.text,
+            "node_thermal_zone_temp{type=\"cpu-thermal\",zone=\"0\"} -49.925\n"
+        );
+        collected.expect_failure("whole numbers");
         Tree::new().collect("thermal_zone", &[]).expect("");
     }
 }

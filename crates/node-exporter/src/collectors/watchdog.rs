@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::kernel::{Devices, KernelFile, Unread, text};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -95,7 +96,7 @@ struct Watchdog {
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_sys()?;
     let mut watchdogs = Devices::new(host.sys("class/watchdog"));
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
         let watchdogs = watchdogs.refresh(|_, path| {
             Some(Watchdog {
                 numbers: NUMBERS.each_ref().map(|n| KernelFile::new(path.join(n.0))),

@@ -80,8 +80,10 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
                 );
             }
         }
-        for pool in pools {
-            put_pool(out, &root.join(&pool), &pool)?;
+        for put in [put_io, put_datasets, put_state] {
+            for pool in &pools {
+                put(out, &root.join(pool), pool)?;
+            }
         }
         Ok(())
     }))
@@ -99,17 +101,23 @@ fn put(out: &mut Arena, name: &str, help: &str, labels: &[(&str, &str)], value: 
     );
 }
 
-fn put_pool(out: &mut Arena, dir: &Path, pool: &str) -> Result<(), Error> {
-    let labels = [("zpool", pool)];
-    for (column, value) in optional(&dir.join("io"))?.map_or(Ok(Vec::new()), |c| parse_io(&c))? {
+fn put_io(out: &mut Arena, dir: &Path, pool: &str) -> Result<(), Error> {
+    let Some(contents) = optional(&dir.join("io"))? else {
+        return Ok(());
+    };
+    for (column, value) in parse_io(&contents)? {
         put(
             out,
             &format!("node_zfs_zpool_{column}"),
             POOL.help,
-            &labels,
+            &[("zpool", pool)],
             value,
         );
     }
+    Ok(())
+}
+
+fn put_datasets(out: &mut Arena, dir: &Path, pool: &str) -> Result<(), Error> {
     for file in glob(dir, "objset-*") {
         let contents = read_once(dir.join(file))?;
         let dataset = dataset_name(&contents);
@@ -124,6 +132,10 @@ fn put_pool(out: &mut Arena, dir: &Path, pool: &str) -> Result<(), Error> {
             );
         }
     }
+    Ok(())
+}
+
+fn put_state(out: &mut Arena, dir: &Path, pool: &str) -> Result<(), Error> {
     if let Some(contents) = optional(&dir.join("state"))? {
         let first = text::lines(&contents).next().unwrap_or_default();
         let current = String::from_utf8_lossy(first).to_lowercase();
@@ -205,10 +217,7 @@ pub fn parse_io(contents: &[u8]) -> Result<Vec<(String, f64)>, String> {
             values.push((String::from_utf8_lossy(column).into_owned(), value as f64));
         }
     }
-    match header.is_empty() {
-        true => Err("zfs: expected a header in io".to_owned()),
-        false => Ok(values),
-    }
+    Ok(values)
 }
 
 #[cfg(test)]
@@ -234,6 +243,17 @@ mod tests {
             "node_zfs_zpool_state{state=\"online\",zpool=\"pool1\"} 1",
             "node_zfs_zpool_state{state=\"degraded\",zpool=\"pool1\"} 0",
         ]);
+        // Every pool's io comes before any data set.
+        tree.write("proc/spl/kstat/zfs/pool1/objset-1", "");
+        tree.write("proc/spl/kstat/zfs/pool2/io", "nread nwritten reads writes wtime wlentime wupdate rtime rlentime rupdate wcnt rcnt\n7 0 0 0 0 0 0 0 0 0 0 0\n");
+        let collected = tree.collect("zfs", &[]);
+        assert!(
+            collected
+                .text
+                .contains("node_zfs_zpool_nread{zpool=\"pool2\"} 7\n")
+        );
+        assert!(!collected.text.contains("zpool_state"));
+        collected.expect_failure("name, type and data");
         tree.write("proc/spl/kstat/zfs/fm", "nothing\n");
         tree.collect("zfs", &[])
             .expect_failure("name, type and data");

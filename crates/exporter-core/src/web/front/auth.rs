@@ -6,15 +6,15 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderValue;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 use tokio::sync::Semaphore;
 
 /// Answers that are remembered.
 const REMEMBERED: usize = 100;
 /// Hashes computed at a time: bcrypt is made to be slow, and must not take all processors.
 const AT_A_TIME: usize = 1;
-/// Cost of the hash that stands in for that of an unknown user.
-const DUMMY_COST: u32 = 10;
+/// Stands in for the hash of an unknown user, at the usual cost. Whatever fits it is refused.
+const DUMMY: &str = "$2b$10$yn5aGqTn0dZTkcqGUuSp6.vV4pLq0BPl0NnZ1hUbk8wqfXqGMZQ2m";
 
 /// Users and their bcrypt hashes.
 pub type Users = HashMap<String, String>;
@@ -48,7 +48,7 @@ impl Authenticator {
         };
         let known = users.get(&user);
         // An unknown user takes as long as a known one.
-        let hash = known.cloned().unwrap_or_else(dummy);
+        let hash = known.map_or(DUMMY, String::as_str).to_owned();
         let triple = (&user, &hash, &password);
         let key = (self.keys.0.hash_one(triple), self.keys.1.hash_one(triple));
         if let Some(answer) = lock(&self.answers).get(&key) {
@@ -62,26 +62,23 @@ impl Authenticator {
         let answer = matches && known.is_some();
         let mut answers = lock(&self.answers);
         if answers.len() >= REMEMBERED {
-            // The order of a keyed map is as good as random.
-            let some: Vec<_> = answers.keys().take(REMEMBERED / 10).copied().collect();
-            for key in some {
-                answers.remove(&key);
-            }
+            make_room(&mut answers);
         }
         answers.insert(key, answer);
         answer
     }
 }
 
-/// A hash that no password is known for.
-fn dummy() -> String {
-    static DUMMY: OnceLock<String> = OnceLock::new();
-    DUMMY
-        .get_or_init(|| {
-            let password = RandomState::new().hash_one("nobody").to_string();
-            bcrypt::hash(password, DUMMY_COST).unwrap_or_default()
-        })
-        .clone()
+/// Forgets a tenth, refusals first: whoever guesses passwords must not make the scraper's be computed
+/// again and again. The order of a keyed map is as good as random.
+fn make_room(answers: &mut HashMap<(u64, u64), bool>) {
+    let refusals = answers.iter().filter(|(_, admitted)| !**admitted);
+    let others = answers.iter().filter(|(_, admitted)| **admitted);
+    let some = refusals.chain(others).take(REMEMBERED / 10);
+    let some: Vec<_> = some.map(|(key, _)| *key).collect();
+    for key in some {
+        answers.remove(&key);
+    }
 }
 
 /// User and password; the first colon separates them.
@@ -175,7 +172,15 @@ mod tests {
         lock(&authenticator.answers).extend((0..99).map(|n| ((n, n), false)));
         let wrong = self::header("a", "c");
         assert!(!authenticator.admits(&users, Some(&wrong)).await);
-        assert!(lock(&authenticator.answers).len() <= REMEMBERED);
+        let answers = lock(&authenticator.answers);
+        assert!(answers.len() <= REMEMBERED);
+        assert!(answers.values().any(|admitted| *admitted));
+    }
+
+    #[test]
+    fn unknown_users_cost_a_whole_comparison() {
+        assert_eq!(check_hash(DUMMY), Ok(()));
+        assert!(matches!(bcrypt::verify("x", DUMMY), Ok(false)));
     }
 
     #[test]

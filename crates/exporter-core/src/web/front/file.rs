@@ -13,14 +13,18 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
+    #[serde(deserialize_with = "config::or_default")]
     tls_server_config: TlsSection,
+    #[serde(deserialize_with = "config::or_default")]
     http_server_config: HttpSection,
+    #[serde(deserialize_with = "config::or_default")]
     rate_limit: RateSection,
+    #[serde(deserialize_with = "config::or_default")]
     basic_auth_users: BTreeMap<String, String>,
 }
 
@@ -39,39 +43,34 @@ pub struct TlsSection {
     pub client_allowed_sans: Option<Vec<String>>,
     pub min_version: Option<String>,
     pub max_version: Option<String>,
+    #[serde(deserialize_with = "config::or_default")]
     pub cipher_suites: Vec<String>,
     pub prefer_server_cipher_suites: Option<bool>,
+    #[serde(deserialize_with = "config::or_default")]
     pub curve_preferences: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct HttpSection {
-    http2: bool,
+    http2: Option<bool>,
+    #[serde(deserialize_with = "config::or_default")]
     headers: BTreeMap<String, String>,
-}
-
-impl Default for HttpSection {
-    fn default() -> Self {
-        HttpSection {
-            http2: true,
-            headers: BTreeMap::new(),
-        }
-    }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RateSection {
     interval: Option<String>,
+    #[serde(deserialize_with = "config::or_default")]
     burst: u32,
 }
 
 /// What the file says, checked.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where connections start with a handshake.
-    pub tls: Option<Arc<ServerConfig>>,
+    /// Where connections start with a handshake: how, or why they cannot.
+    pub tls: Option<Result<Arc<ServerConfig>, String>>,
     /// Whether HTTP/2 is offered over TLS.
     pub http2: bool,
     /// Headers of every answer.
@@ -82,6 +81,20 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What is wrong beyond the file's grammar. At start that is an error; later it concerns those
+    /// only who need it: handshakes fail and a bad hash fits no password.
+    pub fn fault(&self) -> Option<String> {
+        if let Some(Err(error)) = &self.tls {
+            return Some(error.clone());
+        }
+        self.users.iter().find_map(|(user, hash)| {
+            let why = auth::check_hash(hash).err()?;
+            Some(format!(
+                "basic_auth_users: expected a bcrypt hash of the password of {user:?}: {why}"
+            ))
+        })
+    }
+
     /// A new bucket, where there is a rate limit.
     pub fn limiter(&self) -> Option<Limiter> {
         self.rate
@@ -93,7 +106,12 @@ impl Settings {
 #[derive(Debug, Default)]
 pub struct Sources {
     files: Vec<(PathBuf, Option<Identity>)>,
+    /// Whether a file was so young that a change in the same tick of the clock would not show.
+    fresh: bool,
 }
+
+/// Ticks of file times are at most this long.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Device, inode, size, and times of content and inode.
 type Identity = (u64, u64, u64, (i64, i64), (i64, i64));
@@ -107,16 +125,34 @@ fn identity(path: &Path) -> Option<Identity> {
     std::fs::metadata(path).ok().map(of)
 }
 
+/// Whether a time (seconds and nanoseconds) is now, or to come.
+fn is_fresh((seconds, nanoseconds): (i64, i64)) -> bool {
+    let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(seconds), u64::try_from(nanoseconds))
+    else {
+        return false;
+    };
+    let since = Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.is_ok_and(|now| now < since + TICK)
+}
+
 impl Sources {
-    /// Whether all files are what they were.
+    /// Whether all files are certainly what they were.
     pub fn are_current(&self) -> bool {
+        !self.fresh && self.look_the_same()
+    }
+
+    /// Whether no file shows a change.
+    pub fn look_the_same(&self) -> bool {
         self.files
             .iter()
             .all(|(path, known)| identity(path) == *known)
     }
 
     fn add(&mut self, path: &Path) {
-        self.files.push((path.to_owned(), identity(path)));
+        let identity = identity(path);
+        self.fresh |= identity.is_some_and(|(.., inode)| is_fresh(inode));
+        self.files.push((path.to_owned(), identity));
     }
 }
 
@@ -132,21 +168,17 @@ pub fn read(path: &Path) -> (Sources, Result<Arc<Settings>, String>) {
 
 fn check(file: File, path: &Path, sources: &mut Sources) -> Result<Settings, String> {
     let base = path.parent().unwrap_or(Path::new(""));
-    let tls = tls(
-        &file.tls_server_config,
-        base,
-        file.http_server_config.http2,
-        sources,
-    )?;
-    for (user, hash) in &file.basic_auth_users {
-        auth::check_hash(hash).map_err(|why| {
-            format!("basic_auth_users: expected a bcrypt hash of the password of {user:?}: {why}")
-        })?;
-    }
+    let http = &file.http_server_config;
+    let section = file.tls_server_config.without_empty();
+    tls::check_words(&section)?;
+    let http2 = http.http2.unwrap_or(true);
+    let tls = tls(&section, base, http2, sources);
+    let offers = |tls: &ServerConfig| tls.alpn_protocols.contains(&b"h2".to_vec());
+    let http2 = matches!(&tls, Some(Ok(tls)) if offers(tls));
     Ok(Settings {
-        tls: tls.map(Arc::new),
-        http2: file.http_server_config.http2,
-        headers: headers(&file.http_server_config.headers)?,
+        tls: tls.map(|result| result.map(Arc::new)),
+        http2,
+        headers: headers(&http.headers)?,
         users: file.basic_auth_users.into_iter().collect(),
         rate: rate(&file.rate_limit)?,
     })
@@ -195,43 +227,71 @@ fn headers(map: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValu
     Ok(headers)
 }
 
-/// TLS is on where one of seven keys is given.
+impl TlsSection {
+    /// Keys with an empty text count as not given.
+    fn without_empty(self) -> Self {
+        let text = |text: Option<String>| text.filter(|t| !t.is_empty());
+        let path = |path: Option<PathBuf>| path.filter(|p| !p.as_os_str().is_empty());
+        TlsSection {
+            cert: text(self.cert),
+            cert_file: path(self.cert_file),
+            key: text(self.key),
+            key_file: path(self.key_file),
+            client_ca: text(self.client_ca),
+            client_ca_file: path(self.client_ca_file),
+            client_auth_type: text(self.client_auth_type),
+            min_version: text(self.min_version),
+            max_version: text(self.max_version),
+            ..self
+        }
+    }
+
+    /// TLS is on where one of seven keys is given.
+    fn is_on(&self) -> bool {
+        self.cert.is_some()
+            || self.key.is_some()
+            || self.cert_file.is_some()
+            || self.key_file.is_some()
+            || self.client_ca.is_some()
+            || self.client_ca_file.is_some()
+            || self.client_auth_type.is_some()
+    }
+}
+
 fn tls(
     section: &TlsSection,
     base: &Path,
     http2: bool,
     sources: &mut Sources,
-) -> Result<Option<ServerConfig>, String> {
-    let given = section.cert.is_some()
-        || section.key.is_some()
-        || section.cert_file.is_some()
-        || section.key_file.is_some()
-        || section.client_ca.is_some()
-        || section.client_ca_file.is_some()
-        || section.client_auth_type.is_some();
-    if !given {
-        return Ok(None);
-    }
-    tls::check(section)?;
+) -> Option<Result<ServerConfig, String>> {
+    section
+        .is_on()
+        .then(|| server_config(section, base, http2, sources))
+}
+
+fn server_config(
+    section: &TlsSection,
+    base: &Path,
+    http2: bool,
+    sources: &mut Sources,
+) -> Result<ServerConfig, String> {
     if section.cert.is_none() && section.cert_file.is_none() {
         return Err("missing one of cert or cert_file".to_owned());
     }
     if section.key.is_none() && section.key_file.is_none() {
         return Err("missing one of key or key_file".to_owned());
     }
-    let mut pem = |name: &str, file: &Option<PathBuf>, inline: &Option<String>| {
-        let file = file.as_ref().filter(|f| !f.as_os_str().is_empty());
-        match (file, inline) {
-            (Some(file), _) => {
-                let path = base.join(file);
-                sources.add(&path);
-                let contents = std::fs::read(&path);
-                let told = |e| format!("failed to read {name}_file ({}): {e}", path.display());
-                contents.map(Some).map_err(told)
-            }
-            (None, Some(text)) => Ok(Some(text.clone().into_bytes())),
-            (None, None) => Ok(None),
+    let mut pem = |name: &str, file: &Option<PathBuf>, inline: &Option<String>| match (file, inline)
+    {
+        (Some(file), _) => {
+            let path = base.join(file);
+            sources.add(&path);
+            let contents = std::fs::read(&path);
+            let told = |e| format!("failed to read {name}_file ({}): {e}", path.display());
+            contents.map(Some).map_err(told)
         }
+        (None, Some(text)) => Ok(Some(text.clone().into_bytes())),
+        (None, None) => Ok(None),
     };
     let certificate = pem("cert", &section.cert_file, &section.cert)?;
     let key = pem("key", &section.key_file, &section.key)?;
@@ -240,7 +300,7 @@ fn tls(
         key: key.ok_or("missing one of key or key_file")?,
         client_ca: pem("client_ca", &section.client_ca_file, &section.client_ca)?,
     };
-    tls::server_config(section, &material, http2).map(Some)
+    tls::server_config(section, &material, http2)
 }
 
 #[cfg(test)]
@@ -251,7 +311,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("web.yml");
         std::fs::write(&path, text).unwrap();
-        read(&path).1
+        let settings = read(&path).1?;
+        match settings.fault() {
+            Some(fault) => Err(format!("{}: {fault}", path.display())),
+            None => Ok(settings),
+        }
     }
 
     #[test]
@@ -260,6 +324,10 @@ mod tests {
             "",
             "# nothing\n",
             "tls_server_config:\n  min_version: TLS13\n",
+            "tls_server_config:\n  max_version: TLS10\n  client_allowed_sans: [a]\n",
+            "tls_server_config:\n  cert_file: \"\"\n  client_auth_type: \"\"\n",
+            "tls_server_config:\nhttp_server_config:\nrate_limit:\nbasic_auth_users:\n",
+            "http_server_config:\n  headers:\n  http2:\nrate_limit:\n  burst:\n",
         ] {
             assert!(read_text(text).unwrap().tls.is_none(), "{text}");
         }
@@ -297,6 +365,31 @@ mod tests {
                 "sameorigin",
             ),
             ("http_server_config:\n  http2: perhaps\n", ":2:"),
+            (
+                "tls_server_config:\n  min_version: TLS9\n",
+                "unknown TLS version: TLS9",
+            ),
+            (
+                "tls_server_config:\n  curve_preferences: [P256]\n",
+                "unknown curve: P256",
+            ),
+            (
+                "tls_server_config:\n  cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]\n",
+                "unknown cipher: TLS_RSA_WITH_RC4_128_SHA",
+            ),
+            (
+                "tls_server_config:\n  client_auth_type: verify\n",
+                "invalid ClientAuth: verify",
+            ),
+            (
+                "http_server_config:\n  headers: {x-frame-options: deny}\n",
+                "can not",
+            ),
+            (
+                "http_server_config:\n  headers: {X-Content-Type-Options: \"\"}\n",
+                "nosniff",
+            ),
+            ("rate_limit:\n  burst: -1\n", ":2:"),
             ("rate_limit:\n  interval: 1d\n", "interval"),
             ("basic_auth_users:\n  a: plain\n", "bcrypt"),
         ] {
@@ -314,6 +407,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("web.yml");
         std::fs::write(&path, "").unwrap();
+        assert!(!read(&path).0.are_current(), "it may change in this tick");
+        std::thread::sleep(TICK * 2);
         let (sources, _) = read(&path);
         assert!(sources.are_current());
         std::fs::write(&path, "# longer\n").unwrap();

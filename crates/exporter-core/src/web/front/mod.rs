@@ -41,6 +41,8 @@ pub struct Front {
     http2: bool,
     limiter: Option<Limiter>,
     authenticator: Authenticator,
+    /// Paths that are answered without a password.
+    open: Vec<String>,
 }
 
 /// The file and what was read of it last.
@@ -63,15 +65,23 @@ impl Live {
     fn current(&self) -> Result<Arc<Settings>, String> {
         let mut state = lock(&self.state);
         if !state.sources.are_current() {
+            let changed = !state.sources.look_the_same();
             let (sources, settings) = file::read(&self.path);
-            if let Err(error) = &settings {
-                tracing::error!(err = error, "Unable to parse configuration");
-            } else {
-                tracing::info!(path = %self.path.display(), "web configuration was read again");
+            if changed {
+                self.tell(&settings);
             }
             *state = State { sources, settings };
         }
         state.settings.clone()
+    }
+
+    fn tell(&self, settings: &Result<Arc<Settings>, String>) {
+        let path = self.path.display();
+        match settings.as_ref().map(|settings| settings.fault()) {
+            Err(error) => tracing::error!(err = error, "Unable to parse configuration"),
+            Ok(Some(fault)) => tracing::error!(%path, err = fault, "web configuration has a fault"),
+            Ok(None) => tracing::info!(%path, "web configuration was read again"),
+        }
     }
 }
 
@@ -83,6 +93,9 @@ impl Front {
         }
         let (sources, settings) = file::read(path);
         let settings = settings?;
+        if let Some(fault) = settings.fault() {
+            return Err(format!("{}: {fault}", path.display()));
+        }
         let limiter = settings.limiter();
         if let Some(limiter) = &limiter {
             limiter.announce();
@@ -92,6 +105,7 @@ impl Front {
             http2: settings.tls.is_some() && settings.http2,
             limiter,
             authenticator: Authenticator::default(),
+            open: Vec::new(),
             live: Some(Live {
                 path: path.to_owned(),
                 state: Mutex::new(State {
@@ -100,6 +114,12 @@ impl Front {
                 }),
             }),
         })
+    }
+
+    /// Answers these paths without a password, such as those that Kubernetes probes.
+    pub fn open(mut self, paths: &[&str]) -> Self {
+        self.open = paths.iter().map(|path| (*path).to_owned()).collect();
+        self
     }
 
     /// Whether connections start with a handshake.
@@ -124,13 +144,21 @@ impl Front {
         if first.is_ascii_alphabetic() {
             let answer = b"HTTP/1.0 400 Bad Request\r\n\r\n\
                            Client sent an HTTP request to an HTTPS server.\n";
-            stream.write_all(answer).await?;
-            stream.shutdown().await?;
+            refuse(stream, answer).await?;
             return Err(io::Error::other("an HTTP request on a TLS port"));
         }
-        let settings = live.current().map_err(io::Error::other)?;
-        let config = settings.tls.clone();
-        let config = config.ok_or_else(|| io::Error::other("TLS was taken out of the file"))?;
+        let config = match live.current().map(|settings| settings.tls.clone()) {
+            Ok(Some(config)) => config,
+            Ok(None) => Err("TLS was taken out of the file".to_owned()),
+            Err(error) => Err(error),
+        };
+        let config = match config {
+            Ok(config) => config,
+            Err(error) => {
+                refuse(stream, &INTERNAL_ERROR).await?;
+                return Err(io::Error::other(error));
+            }
+        };
         let stream = tls::Begun::new(first, stream);
         let tls = TlsAcceptor::from(config).accept(stream).await?;
         let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -149,11 +177,12 @@ impl Front {
             return text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
         }
         let credentials = request.headers().get(header::AUTHORIZATION);
-        let mut response = match self
-            .authenticator
-            .admits(&settings.users, credentials)
-            .await
-        {
+        let admitted = self.open.iter().any(|path| path == request.uri().path())
+            || self
+                .authenticator
+                .admits(&settings.users, credentials)
+                .await;
+        let mut response = match admitted {
             true => router.answer(request).await,
             false => unauthorized(),
         };
@@ -162,6 +191,18 @@ impl Front {
         }
         response
     }
+}
+
+/// A TLS record with a fatal alert: internal error.
+const INTERNAL_ERROR: [u8; 7] = [21, 3, 1, 0, 2, 2, 80];
+
+/// Says why and closes. What the client had sent is taken first, or the system would tell it of a
+/// broken connection rather than pass the answer on.
+async fn refuse(mut stream: Watched<Box<dyn Connection>>, answer: &[u8]) -> io::Result<()> {
+    let mut sent = [0; 16 << 10];
+    let _some = stream.read(&mut sent).await?;
+    stream.write_all(answer).await?;
+    stream.shutdown().await
 }
 
 fn unauthorized() -> Response {

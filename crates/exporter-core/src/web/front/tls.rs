@@ -102,16 +102,32 @@ pub fn server_config(
     let mut config = builder
         .with_single_cert(chain, key)
         .map_err(|e| format!("failed to load X509KeyPair: {e}"))?;
-    config.alpn_protocols = match http2 {
+    config.alpn_protocols = match http2 && may_offer_http2(section, &versions) {
         true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         false => vec![b"http/1.1".to_vec()],
     };
     Ok(config)
 }
 
-/// Versions between the two words; rustls has none before TLS 1.2.
-fn versions(section: &TlsSection) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
-    let rank = |word: &str| match word {
+/// HTTP/2 over TLS 1.2 asks for a certain suite; without it clients that insist on the standard
+/// would be turned away.
+fn may_offer_http2(section: &TlsSection, versions: &[&SupportedProtocolVersion]) -> bool {
+    let wanted = |name: &String| {
+        name.starts_with("TLS_ECDHE_") && name.ends_with("_WITH_AES_128_GCM_SHA256")
+    };
+    let has_it = section.cipher_suites.is_empty() || section.cipher_suites.iter().any(wanted);
+    let fine = has_it || !versions.contains(&&rustls::version::TLS12);
+    if !fine {
+        tracing::warn!(
+            "HTTP/2 is not offered: cipher_suites has no TLS_ECDHE_*_WITH_AES_128_GCM_SHA256"
+        );
+    }
+    fine
+}
+
+/// The place of a version among all.
+fn rank(word: &str) -> Result<u8, String> {
+    match word {
         "TLS10" => Ok(0),
         "TLS11" => Ok(1),
         "TLS12" => Ok(2),
@@ -119,7 +135,11 @@ fn versions(section: &TlsSection) -> Result<Vec<&'static SupportedProtocolVersio
         other => Err(format!(
             "unknown TLS version: {other}, expected TLS10, TLS11, TLS12 or TLS13"
         )),
-    };
+    }
+}
+
+/// Versions between the two words; rustls has none before TLS 1.2.
+fn versions(section: &TlsSection) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
     let min = rank(section.min_version.as_deref().unwrap_or("TLS12"))?;
     let max = rank(section.max_version.as_deref().unwrap_or("TLS13"))?;
     if min > max {
@@ -198,6 +218,13 @@ fn provider(section: &TlsSection) -> Result<CryptoProvider, String> {
     Ok(provider)
 }
 
+fn known_suite(name: &str) -> Result<Option<CipherSuite>, String> {
+    let known = SUITES.iter().find(|s| s.0 == name);
+    known
+        .map(|(_, suite)| *suite)
+        .ok_or_else(|| format!("unknown cipher: {name}"))
+}
+
 /// The list governs TLS 1.2 only; the suites of TLS 1.3 are always there.
 fn suites(
     names: &[String],
@@ -206,9 +233,7 @@ fn suites(
     let is_13 = |suite: &SupportedCipherSuite| suite.tls13().is_some();
     let mut chosen: Vec<SupportedCipherSuite> = all.iter().copied().filter(is_13).collect();
     for name in names {
-        let known = SUITES.iter().find(|s| s.0 == name);
-        let (_, suite) = known.ok_or_else(|| format!("unknown cipher: {name}"))?;
-        let found = suite.and_then(|id| all.iter().find(|s| s.suite() == id));
+        let found = known_suite(name)?.and_then(|id| all.iter().find(|s| s.suite() == id));
         match found {
             Some(suite) if is_13(suite) => {}
             Some(suite) => chosen.push(*suite),
@@ -218,19 +243,25 @@ fn suites(
     Ok(chosen)
 }
 
+/// The group of a curve's name, where there is one.
+fn curve(name: &str) -> Result<Option<&'static dyn SupportedKxGroup>, String> {
+    match name {
+        "CurveP256" => Ok(Some(ring::kx_group::SECP256R1)),
+        "CurveP384" => Ok(Some(ring::kx_group::SECP384R1)),
+        "X25519" => Ok(Some(ring::kx_group::X25519)),
+        "CurveP521" => Ok(None),
+        other => Err(format!(
+            "unknown curve: {other}, expected CurveP256, CurveP384, CurveP521 or X25519"
+        )),
+    }
+}
+
 fn curves(names: &[String]) -> Result<Vec<&'static dyn SupportedKxGroup>, String> {
     let mut chosen = Vec::new();
     for name in names {
-        match name.as_str() {
-            "CurveP256" => chosen.push(ring::kx_group::SECP256R1),
-            "CurveP384" => chosen.push(ring::kx_group::SECP384R1),
-            "X25519" => chosen.push(ring::kx_group::X25519),
-            "CurveP521" => tracing::warn!(name, "curve is not supported and left out"),
-            other => {
-                return Err(format!(
-                    "unknown curve: {other}, expected CurveP256, CurveP384, CurveP521 or X25519"
-                ));
-            }
+        match curve(name)? {
+            Some(group) => chosen.push(group),
+            None => tracing::warn!(name, "curve is not supported and left out"),
         }
     }
     match chosen.is_empty() {
@@ -240,9 +271,16 @@ fn curves(names: &[String]) -> Result<Vec<&'static dyn SupportedKxGroup>, String
 }
 
 /// Checks every word of the section, so that mistakes are told before missing files are.
-pub fn check(section: &TlsSection) -> Result<(), String> {
-    versions(section)?;
-    provider(section)?;
+pub fn check_words(section: &TlsSection) -> Result<(), String> {
+    for version in [&section.min_version, &section.max_version] {
+        rank(version.as_deref().unwrap_or("TLS12"))?;
+    }
+    for name in &section.cipher_suites {
+        known_suite(name)?;
+    }
+    for name in &section.curve_preferences {
+        curve(name)?;
+    }
     policy(section).map(drop)
 }
 
@@ -281,7 +319,7 @@ fn client_verifier(
     Ok(Some(Arc::new(Verifier {
         chain,
         // Whoever has to be one of these names has to show a certificate.
-        mandatory: mandatory || (section.client_allowed_sans.is_some() && !verified),
+        mandatory: mandatory || section.client_allowed_sans.is_some(),
         allowed: section.client_allowed_sans.clone(),
         algorithms: provider.signature_verification_algorithms,
     })))

@@ -331,8 +331,8 @@ fn type_of(text: &[u8]) -> Option<Type> {
 
 fn float(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
-    let hexadecimal = text.contains(['x', 'X', 'p', 'P']);
-    if hexadecimal {
+    let foreign = text.contains(['x', 'X', 'p', 'P', '_']);
+    if foreign {
         None
     } else {
         exporter_core::dialect::strconv::parse_float(text)
