@@ -1,6 +1,7 @@
 //! Project chores, run as `cargo xtask COMMAND`.
 
 mod bench;
+mod charts;
 mod compat;
 mod dist;
 mod exposition;
@@ -22,6 +23,9 @@ usage: cargo xtask COMMAND
                                licences, SBOM and SHA256SUMS, in target/packages
   images [EXPORTER]...         container images from docker/Dockerfile, by docker or buildah
          [--tag TAG] [--oci-archive DIR]
+  charts [--check]             README and values.schema.json of every chart, from the comments of its
+                               values; with helm installed also lint and render
+         [--package DIR]       and archives with an index
   bench EXPORTER --peer PATH   CPU, memory, latency, start time and size beside a peer binary
         [--scrapes N] [--rounds N] [--ours PATH] [--out FILE] [-- ARGS FOR BOTH]...
   compat OURS PEER             compares two endpoints (http:// URLs or files)
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "dist" => dist::run(rest),
         "images" => images::run(rest),
+        "charts" => charts::run(rest),
         "bench" => bench::run(rest),
         "compat" => return compat::run(rest),
         "help" | "-h" | "--help" => {

@@ -1,0 +1,146 @@
+//! `cargo xtask charts`: what is made of a chart's values, and what helm says of it.
+
+mod documents;
+mod values;
+
+use crate::run;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+pub fn run(arguments: &[String]) -> Result<(), String> {
+    let mut arguments = arguments.to_vec();
+    let check = run::take_switch(&mut arguments, "--check");
+    let package = run::take_options(&mut arguments, "--package")?;
+    if let Some(argument) = arguments.first() {
+        return Err(format!("charts does not know {argument:?}"));
+    }
+    if check {
+        return current();
+    }
+    for (path, text) in generated()? {
+        fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    match (run::exists("helm"), package.last()) {
+        (true, directory) => {
+            vendor()?;
+            lint()?;
+            directory.map_or(Ok(()), |directory| pack(Path::new(directory)))
+        }
+        (false, Some(_)) => Err("--package wants helm, which is not installed".to_owned()),
+        (false, None) => {
+            println!("helm is not installed: nothing was rendered");
+            Ok(())
+        }
+    }
+}
+
+/// Whether what is generated stands in the tree as it would be made now.
+pub fn current() -> Result<(), String> {
+    for (path, text) in generated()? {
+        if fs::read_to_string(&path).unwrap_or_default() != text {
+            let path = path.display();
+            return Err(format!("{path} is old: run `cargo xtask charts`"));
+        }
+    }
+    Ok(())
+}
+
+/// Renders every chart, where helm is installed.
+pub fn render() -> Result<(), String> {
+    if !run::exists("helm") {
+        println!("helm is not installed: charts are not rendered");
+        return Ok(());
+    }
+    vendor()?;
+    lint()
+}
+
+fn folder() -> PathBuf {
+    run::root().join("charts")
+}
+
+/// Names of all charts, the library first and the umbrella last, as dependencies want it.
+fn names() -> Result<Vec<String>, String> {
+    let told = |e: std::io::Error| format!("{}: {e}", folder().display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder()).map_err(told)? {
+        let entry = entry.map_err(told)?;
+        if entry.path().join("Chart.yaml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort_by_key(|name| match name.as_str() {
+        "common" => (0, name.clone()),
+        "exporters" => (2, name.clone()),
+        _ => (1, name.clone()),
+    });
+    Ok(names)
+}
+
+/// Every generated file and its text.
+fn generated() -> Result<Vec<(PathBuf, String)>, String> {
+    let mut files = Vec::new();
+    for name in names()?.into_iter().filter(|name| name != "common") {
+        let chart = folder().join(&name);
+        let values = values::read(&chart.join("values.yaml"))?;
+        files.push((
+            chart.join("README.md"),
+            documents::readme(&chart, &name, &values)?,
+        ));
+        files.push((
+            chart.join("values.schema.json"),
+            documents::schema(&name, &values),
+        ));
+    }
+    Ok(files)
+}
+
+/// Puts the charts that a chart depends on into it.
+fn vendor() -> Result<(), String> {
+    for name in names()?.iter().filter(|name| *name != "common") {
+        let mut helm = Command::new("helm");
+        helm.current_dir(folder().join(name))
+            .args(["dependency", "update", "--skip-refresh", "."]);
+        run::check(helm.stdout(Stdio::null()))?;
+    }
+    Ok(())
+}
+
+fn lint() -> Result<(), String> {
+    for name in names()?.iter().filter(|name| *name != "common") {
+        let mut helm = Command::new("helm");
+        helm.current_dir(folder().join(name))
+            .args(["lint", "--quiet", "."]);
+        run::check(&mut helm)?;
+        let mut helm = Command::new("helm");
+        helm.current_dir(folder().join(name))
+            .args(["template", "release", "."]);
+        run::check(helm.stdout(Stdio::null()))?;
+    }
+    Ok(())
+}
+
+/// Archives and the index of a chart repository.
+pub fn pack(directory: &Path) -> Result<(), String> {
+    fs::create_dir_all(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
+    let directory = directory
+        .canonicalize()
+        .map_err(|e| format!("{}: {e}", directory.display()))?;
+    for name in names()? {
+        let mut helm = Command::new("helm");
+        helm.args(["package", "--destination"])
+            .arg(&directory)
+            .arg(folder().join(name));
+        run::check(&mut helm)?;
+    }
+    run::check(Command::new("helm").args(["repo", "index"]).arg(directory))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn generated_files_are_current() {
+        super::current().unwrap();
+    }
+}
