@@ -54,8 +54,12 @@ fn types(entry: &Entry) -> Vec<String> {
         Value::Array(_) => &["array"],
         Value::Object(_) => &["object"],
     };
-    let widened = own.iter().map(|t| (*t).to_owned());
-    let mut types: Vec<String> = widened.chain(entry.types.iter().cloned()).collect();
+    let mut types: Vec<String> = own.iter().map(|t| (*t).to_owned()).collect();
+    for wider in &entry.types {
+        if !types.contains(wider) {
+            types.push(wider.clone());
+        }
+    }
     if types.is_empty() {
         return vec!["any".to_owned()];
     }

@@ -1,6 +1,9 @@
-//! `cargo xtask charts`: what is made of a chart's values, and what helm says of it.
+//! `cargo xtask charts`: what is made of a chart's values, its dashboards, and what helm and promtool
+//! say of it.
 
+mod dashboards;
 mod documents;
+mod exposed;
 mod values;
 
 use crate::run;
@@ -35,25 +38,48 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     }
 }
 
-/// Whether what is generated stands in the tree as it would be made now.
-pub fn current() -> Result<(), String> {
+/// Whether what is generated stands in the tree as it would be made now, and names only what is
+/// exposed.
+fn current() -> Result<(), String> {
     for (path, text) in generated()? {
         if fs::read_to_string(&path).unwrap_or_default() != text {
             let path = path.display();
             return Err(format!("{path} is old: run `cargo xtask charts`"));
         }
     }
+    match exposed::missing()?.as_slice() {
+        [] => Ok(()),
+        missing => Err(format!(
+            "rules or dashboards name what no exporter has: {}",
+            missing.join(", ")
+        )),
+    }
+}
+
+/// Renders every chart where helm is installed, and tests every rule where promtool is.
+pub fn verify() -> Result<(), String> {
+    if run::exists("helm") {
+        vendor()?;
+        lint()?;
+    } else {
+        println!("helm is not installed: charts are not rendered");
+    }
+    if run::exists("promtool") {
+        return rules();
+    }
+    println!("promtool is not installed: rules are not tested");
     Ok(())
 }
 
-/// Renders every chart, where helm is installed.
-pub fn render() -> Result<(), String> {
-    if !run::exists("helm") {
-        println!("helm is not installed: charts are not rendered");
-        return Ok(());
+fn rules() -> Result<(), String> {
+    for name in names()? {
+        let test = folder().join(&name).join("tests/rules.yaml");
+        if test.is_file() {
+            let mut promtool = Command::new("promtool");
+            run::check(promtool.args(["test", "rules"]).arg(test))?;
+        }
     }
-    vendor()?;
-    lint()
+    Ok(())
 }
 
 fn folder() -> PathBuf {
@@ -92,6 +118,10 @@ fn generated() -> Result<Vec<(PathBuf, String)>, String> {
             chart.join("values.schema.json"),
             documents::schema(&name, &values),
         ));
+    }
+    for dashboard in dashboards::ALL {
+        let file = format!("{}/dashboards/{}.json", dashboard.chart, dashboard.name);
+        files.push((folder().join(file), dashboard.json()));
     }
     Ok(files)
 }

@@ -41,7 +41,8 @@ pub fn read(file: &Path) -> Result<Vec<Entry>, String> {
             let inside = |entry: &Entry| entry.text.is_some() && path.starts_with(&entry.path);
             if !entries.iter().any(inside) {
                 let default = lookup(&whole, &path).cloned();
-                let default = default.ok_or_else(|| told(format!("{} is not a key", path.join("."))))?;
+                let default =
+                    default.ok_or_else(|| told(format!("{} is not a key", path.join("."))))?;
                 let (types, text) = comment.take().map_or((vec![], None), split);
                 entries.push(Entry {
                     path,
