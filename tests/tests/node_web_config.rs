@@ -64,7 +64,7 @@ fn asks_for_a_password() {
 #[test]
 fn a_broken_file_at_run_time_fails_closed() {
     let scratch = Scratch::new("http_server_config:\n  headers:\n    X-Frame-Options: deny\n");
-    let node = scratch.start();
+    let mut node = scratch.start();
     assert_eq!(node.get("/").header("x-frame-options"), Some("deny"));
     scratch.write("nonsense: [\n");
     let broken = node.get("/metrics");
@@ -73,7 +73,7 @@ fn a_broken_file_at_run_time_fails_closed() {
         (500, "Internal Server Error\n")
     );
     assert_eq!(broken.header("x-frame-options"), None);
-    node.log().find("Unable to parse configuration").unwrap();
+    node.wait_for_log("Unable to parse configuration");
     scratch.write("http_server_config:\n  headers:\n    X-Frame-Options: sameorigin\n");
     let mended = node.get("/metrics");
     assert_eq!(mended.header("x-frame-options"), Some("sameorigin"));

@@ -19,14 +19,19 @@ X-Prometheus-Scrape-Timeout-Seconds: 10\r\n";
 const TICKS: f64 = 100.0;
 
 struct Options {
+    exporter: &'static Exporter,
+    path: String,
     scrapes: usize,
     rounds: usize,
+    /// For both sides.
     arguments: Vec<String>,
 }
 
 struct Side {
     name: &'static str,
     command: Vec<String>,
+    /// For this side alone.
+    arguments: Vec<String>,
     rounds: Vec<Round>,
 }
 
@@ -56,22 +61,32 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let peer = one(run::take_options(&mut arguments, "--peer")?)
         .ok_or("bench wants --peer PATH, a binary to compare with")?;
     let ours = one(run::take_options(&mut arguments, "--ours")?);
+    let our_arguments = run::take_options(&mut arguments, "--ours-arg")?;
+    let peer_arguments = run::take_options(&mut arguments, "--peer-arg")?;
     let out = one(run::take_options(&mut arguments, "--out")?);
-    let options = Options {
-        scrapes: number(one(run::take_options(&mut arguments, "--scrapes")?), 500)?.max(100),
-        rounds: number(one(run::take_options(&mut arguments, "--rounds")?), 3)?.max(1),
-        arguments: both,
-    };
+    let path = one(run::take_options(&mut arguments, "--path")?);
+    let scrapes = number(one(run::take_options(&mut arguments, "--scrapes")?), 500)?;
+    let rounds = number(one(run::take_options(&mut arguments, "--rounds")?), 3)?;
     run::no_options(&arguments)?;
     let [name] = arguments.as_slice() else {
         return Err("bench wants one exporter".to_owned());
     };
-    let exporter = packages::find(name)?;
+    let options = Options {
+        exporter: packages::find(name)?,
+        path: path.unwrap_or_else(|| "/metrics".to_owned()),
+        scrapes: scrapes.max(1),
+        rounds: rounds.max(1),
+        arguments: both,
+    };
     let ours = match ours {
         Some(path) => path,
-        None => dist::build(exporter)?.display().to_string(),
+        None => dist::build(options.exporter)?.display().to_string(),
     };
-    let table = measure(exporter, ours, peer, &options)?;
+    let sides = [
+        Side::new("ours", &ours, our_arguments),
+        Side::new("peer", &peer, peer_arguments),
+    ];
+    let table = measure(sides, &options)?;
     print!("{table}");
     match out {
         Some(path) => std::fs::write(&path, table).map_err(|e| format!("{path}: {e}")),
@@ -79,28 +94,27 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     }
 }
 
-fn measure(
-    exporter: &Exporter,
-    ours: String,
-    peer: String,
-    options: &Options,
-) -> Result<String, String> {
-    let side = |name, command: &str| Side {
-        name,
-        command: command.split_whitespace().map(str::to_owned).collect(),
-        rounds: Vec::new(),
-    };
-    let mut sides = [side("ours", &ours), side("peer", &peer)];
+fn measure(mut sides: [Side; 2], options: &Options) -> Result<String, String> {
     for _ in 0..options.rounds {
         for side in &mut sides {
             let round = side.round(options)?;
             side.rounds.push(round);
         }
     }
-    Ok(table(exporter, &sides, options))
+    Ok(table(&sides, options))
 }
 
 impl Side {
+    /// The command may begin with other programs, such as a loader.
+    fn new(name: &'static str, command: &str, arguments: Vec<String>) -> Self {
+        Side {
+            name,
+            command: command.split_whitespace().map(str::to_owned).collect(),
+            arguments,
+            rounds: Vec::new(),
+        }
+    }
+
     fn round(&self, options: &Options) -> Result<Round, String> {
         let told = |e: std::io::Error| format!("{} ({}): {e}", self.name, self.command.join(" "));
         let started = Instant::now();
@@ -108,13 +122,16 @@ impl Side {
         let first_answer = started.elapsed();
         let scrape = |connection: &mut Connection| -> Result<f64, String> {
             let started = Instant::now();
-            let (status, _) = connection.get("/metrics", HEADERS).map_err(told)?;
+            let (status, _) = connection.get(&options.path, HEADERS).map_err(told)?;
             if status != 200 {
-                return Err(format!("{}: status {status}", self.name));
+                return Err(format!(
+                    "{}: {} is answered with {status}",
+                    self.name, options.path
+                ));
             }
             Ok(started.elapsed().as_secs_f64() * 1e3)
         };
-        for _ in 0..10 {
+        for _ in 0..options.scrapes.min(10) {
             scrape(&mut connection)?;
         }
         let before = running.cpu_seconds();
@@ -122,7 +139,7 @@ impl Side {
         let mut rss_100 = 0.0;
         for count in 1..=options.scrapes {
             latencies.push(scrape(&mut connection)?);
-            if count == 100 {
+            if count == options.scrapes.min(100) {
                 rss_100 = running.rss();
             }
         }
@@ -139,11 +156,18 @@ impl Side {
     }
 
     fn start(&self, options: &Options) -> std::io::Result<(Running, Connection)> {
-        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        // Both are held until both are known, or they might be the same.
+        let held = [
+            TcpListener::bind("127.0.0.1:0")?,
+            TcpListener::bind("127.0.0.1:0")?,
+        ];
+        let (free, other) = (held[0].local_addr()?, held[1].local_addr()?);
+        drop(held);
         let child = Command::new(&self.command[0])
             .args(&self.command[1..])
-            .arg(format!("--web.listen-address={free}"))
+            .args(options.exporter.listen(free, other))
             .args(&options.arguments)
+            .args(&self.arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
@@ -151,7 +175,7 @@ impl Side {
         let patience = Instant::now() + Duration::from_secs(20);
         loop {
             let answer = Connection::open(&free.to_string()).and_then(|mut connection| {
-                let answer = connection.get("/metrics", HEADERS)?;
+                let answer = connection.get(&options.path, HEADERS)?;
                 Ok((connection, answer))
             });
             match answer {
@@ -230,13 +254,14 @@ impl Drop for Running {
     }
 }
 
-fn table(exporter: &Exporter, sides: &[Side; 2], options: &Options) -> String {
+fn table(sides: &[Side; 2], options: &Options) -> String {
     let mut text = format!(
-        "`{}`, median of {} rounds of {} gzip scrapes each{}\n\n\
+        "`{}`, median of {} rounds of {} gzip scrapes of `{}` each{}\n\n\
          | measure | ours | peer | ratio |\n|---|---:|---:|---:|\n",
-        exporter.binary,
+        options.exporter.binary,
         options.rounds,
         options.scrapes,
+        options.path,
         match options.arguments.as_slice() {
             [] => String::new(),
             arguments => format!(", both with `{}`", arguments.join(" ")),

@@ -47,7 +47,7 @@ pub fn build(exporter: &Exporter) -> Result<PathBuf, String> {
     cargo
         .args(["build", "--profile", "dist", "--target", &triple])
         .args(["--package", exporter.name, "--bin", exporter.binary])
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags())
         .envs(provenance());
     run::check(&mut cargo)?;
     let binary = run::target()
@@ -55,6 +55,18 @@ pub fn build(exporter: &Exporter) -> Result<PathBuf, String> {
         .join("dist")
         .join(exporter.binary);
     Ok(binary)
+}
+
+/// Flags of the compiler, in cargo's encoding: static, and the same bytes wherever the workspace and
+/// the sources of dependencies are kept.
+fn flags() -> String {
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or(home);
+    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    flags.extend(cargo.map(|cargo| remap(&cargo, "/cargo")));
+    flags.push(remap(&run::root(), "/build"));
+    flags.join("\u{1f}")
 }
 
 /// What `--version` and the build_info series tell of where a binary came from.
@@ -71,6 +83,14 @@ fn provenance() -> Vec<(&'static str, String)> {
         ),
         ("EXPORTERS_BUILD_DATE", git(&["log", "-1", "--format=%cI"])),
     ]
+}
+
+/// Seconds since 1970 of the last commit: the time that everything published bears.
+pub fn commit_time() -> String {
+    let mut git = Command::new("git");
+    git.current_dir(run::root())
+        .args(["log", "-1", "--format=%ct"]);
+    run::text(&mut git).unwrap_or_else(|_| "0".to_owned())
 }
 
 /// Makes one tarball and gives its file name.
@@ -92,8 +112,8 @@ fn tarball(exporter: &Exporter, out: &Path) -> Result<String, String> {
         sbom::cyclonedx(exporter, &packages).as_bytes(),
     )?;
     let said = |flag: &str| run::output(Command::new(&binary).arg(flag));
-    let manual = format!("man/{}.1", exporter.binary);
-    write(&file(&manual), &said("--help-man")?)?;
+    let manual = said("--help-man")?;
+    write(&file(&format!("man/{}.1", exporter.binary)), &manual)?;
     for (shell, flag) in [
         ("bash", "--completion-script-bash"),
         ("zsh", "--completion-script-zsh"),
@@ -102,9 +122,10 @@ fn tarball(exporter: &Exporter, out: &Path) -> Result<String, String> {
         let script = format!("completions/{}.{shell}", exporter.binary);
         write(&file(&script), &said(flag)?)?;
     }
-    for (ending, text) in [("service", service(exporter)), ("socket", socket(exporter))] {
-        let unit = format!("systemd/{}.{ending}", exporter.binary);
-        write(&file(&unit), text.as_bytes())?;
+    let unit = |ending: &str| file(&format!("systemd/{}.{ending}", exporter.binary));
+    write(&unit("service"), service(exporter).as_bytes())?;
+    if let Some(flag) = socket_flag(&String::from_utf8_lossy(&manual)) {
+        write(&unit("socket"), socket(exporter, &flag).as_bytes())?;
     }
     pack(out, &name)?;
     Ok(format!("{name}.tar.gz"))
@@ -112,10 +133,7 @@ fn tarball(exporter: &Exporter, out: &Path) -> Result<String, String> {
 
 /// The same files give the same bytes: order, owners and times are fixed.
 fn pack(out: &Path, name: &str) -> Result<(), String> {
-    let mut git = Command::new("git");
-    git.current_dir(run::root())
-        .args(["log", "-1", "--format=%ct"]);
-    let time = run::text(&mut git).unwrap_or_else(|_| "0".to_owned());
+    let time = commit_time();
     let mut tar = Command::new("tar");
     tar.current_dir(out)
         .args([
@@ -161,11 +179,21 @@ WantedBy=multi-user.target
     )
 }
 
-fn socket(exporter: &Exporter) -> String {
+/// The flag that takes sockets from the service manager, as the manual page writes it, if there is
+/// such a flag.
+fn socket_flag(manual: &str) -> Option<String> {
+    let line = manual
+        .lines()
+        .find(|l| l.contains("web.systemd\\-socket"))?;
+    let flag = line.replace("\\fB", "").replace("\\fR", "");
+    Some(flag.replace('\\', "").replace("[no-]", ""))
+}
+
+fn socket(exporter: &Exporter, flag: &str) -> String {
     let Exporter { about, port, .. } = exporter;
     format!(
         "\
-# With this, give the service `--web.systemd-socket` in OPTIONS.
+# With this, give the service `{flag}` in OPTIONS.
 [Unit]
 Description={about} (socket)
 
@@ -196,4 +224,24 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), String> {
 /// Writes a file.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     fs::write(path, bytes).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_of_sockets_by_dialect() {
+        for (line, flag) in [
+            (
+                "\\fB\\-\\-[no\\-]web.systemd\\-socket\\fR",
+                "--web.systemd-socket",
+            ),
+            ("\\fB\\-web.systemd\\-socket\\fR", "-web.systemd-socket"),
+        ] {
+            let manual = format!(".TP\n{line}\nTakes sockets.\n");
+            assert_eq!(socket_flag(&manual).as_deref(), Some(flag));
+        }
+        assert_eq!(socket_flag(".TP\nport\n"), None);
+    }
 }

@@ -3,6 +3,8 @@
 use crate::dist::{self, copy, make_empty};
 use crate::packages::{self, Exporter};
 use crate::run;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -24,7 +26,9 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     for exporter in packages::named(&arguments)? {
         let image = format!("exporters-rs/{}:{tag}", exporter.name);
         let context = context(exporter)?;
-        builder.build(exporter, &image, tag, &context)?;
+        let built = builder.build(exporter, &image, tag, &context);
+        std::fs::remove_dir_all(&context).map_err(|e| format!("{}: {e}", context.display()))?;
+        built?;
         println!("built {image}");
         if let Some(directory) = &archives {
             std::fs::create_dir_all(directory)
@@ -37,13 +41,26 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// A folder with what the Dockerfile copies: the binary of one exporter.
+/// A folder with what the Dockerfile copies: the binary of one exporter. It is this process's own,
+/// so that images can be built at the same time, and its files bear the time of the last commit, so
+/// that the same input gives the same layers.
 fn context(exporter: &Exporter) -> Result<PathBuf, String> {
     let binary = dist::build(exporter)?;
-    let context = run::target().join("image").join(exporter.name);
-    make_empty(&context.join("bin"))?;
-    copy(&binary, &context.join("bin").join(exporter.binary))?;
-    copy(&run::root().join("LICENSE"), &context.join("LICENSE"))?;
+    let folder = format!("{}-{}", exporter.name, std::process::id());
+    let context = run::target().join("image").join(folder);
+    let bin = context.join("bin");
+    make_empty(&bin)?;
+    let files = [bin.join(exporter.binary), context.join("LICENSE")];
+    copy(&binary, &files[0])?;
+    copy(&run::root().join("LICENSE"), &files[1])?;
+    for (path, mode) in [(&files[0], 0o755), (&files[1], 0o644), (&bin, 0o755)] {
+        let permissions = Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions)
+            .map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+    let mut touch = Command::new("touch");
+    touch.arg(format!("--date=@{}", dist::commit_time()));
+    run::check(touch.args(&files).arg(&bin).arg(&context))?;
     Ok(context)
 }
 
@@ -83,9 +100,13 @@ impl Builder {
         git.current_dir(run::root()).args(["rev-parse", "HEAD"]);
         let revision = run::text(&mut git).unwrap_or_default();
         command.arg("build");
-        if matches!(self, Builder::Buildah) {
-            command.args(["--isolation", "chroot", "--format", "oci"]);
-        }
+        match self {
+            Builder::Buildah => command
+                .args(["--isolation", "chroot", "--format", "oci"])
+                .args(["--timestamp", &dist::commit_time()]),
+            // The classic builder is part of every docker; this Dockerfile needs no other.
+            Builder::Docker => command.env("DOCKER_BUILDKIT", "0"),
+        };
         command
             .arg("--file")
             .arg(run::root().join("docker/Dockerfile"))

@@ -27,7 +27,8 @@ usage: cargo xtask COMMAND
                                values; with helm installed also lint and render
          [--package DIR]       and archives with an index
   bench EXPORTER --peer PATH   CPU, memory, latency, start time and size beside a peer binary
-        [--scrapes N] [--rounds N] [--ours PATH] [--out FILE] [-- ARGS FOR BOTH]...
+        [--path /metrics] [--scrapes N] [--rounds N] [--ours PATH] [--out FILE]
+        [--ours-arg ARG]... [--peer-arg ARG]... [-- ARGS FOR BOTH]...
   compat OURS PEER             compares two endpoints (http:// URLs or files)
          [--values] [--ignore PREFIX]...
 

@@ -1,5 +1,7 @@
 //! The exporters of this workspace.
 
+use std::net::SocketAddr;
+
 /// One exporter.
 #[derive(Debug)]
 pub struct Exporter {
@@ -20,6 +22,26 @@ pub const ALL: &[Exporter] = &[Exporter {
     port: 9100,
     about: "Prometheus exporter for Linux hosts",
 }];
+
+impl Exporter {
+    /// Arguments that make it listen on loopback addresses only: metrics on the first, what else it
+    /// has on the second.
+    pub fn listen(&self, metrics: SocketAddr, other: SocketAddr) -> Vec<String> {
+        match self.name {
+            "kube-state-metrics" => vec![
+                format!("--host={}", metrics.ip()),
+                format!("--port={}", metrics.port()),
+                format!("--telemetry-host={}", other.ip()),
+                format!("--telemetry-port={}", other.port()),
+            ],
+            // Of Go's own flag dialect.
+            "process-exporter" | "redis-exporter" | "nginx-vts-exporter" => {
+                vec![format!("-web.listen-address={metrics}")]
+            }
+            _ => vec![format!("--web.listen-address={metrics}")],
+        }
+    }
+}
 
 /// The exporters named, all where none is.
 pub fn named(names: &[String]) -> Result<Vec<&'static Exporter>, String> {

@@ -136,7 +136,10 @@ fn collectors(flags: &Flags) -> Result<Set, String> {
 
 fn host(flags: &Flags) -> Host {
     let options = &flags.options;
+    let runs = TABLE.iter();
+    let runs = runs.filter(|d| d.is_enabled(&flags.matches, options.disable_defaults));
     Host {
+        runs: runs.map(|d| d.name).collect(),
         matches: flags.matches.clone(),
         proc: PathBuf::from(&options.procfs.value),
         sys: PathBuf::from(&options.sysfs.value),

@@ -17,6 +17,8 @@ pub struct Host {
     pub root: PathBuf,
     /// `--path.udev.data`
     pub udev: PathBuf,
+    /// Names of the collectors that run.
+    pub runs: Vec<&'static str>,
     /// `stat` of procfs, which several collectors read.
     pub stat: SharedFile,
 }

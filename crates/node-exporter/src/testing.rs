@@ -62,7 +62,9 @@ impl Tree {
             let source = exporter_core::cli::Source::CommandLine;
             matches.set(name, source, vec![(*value).to_owned()]);
         }
+        let runs = crate::collectors::TABLE.iter();
         Host {
+            runs: runs.filter(|d| d.default_on()).map(|d| d.name).collect(),
             matches,
             proc: self.path("proc"),
             sys: self.path("sys"),

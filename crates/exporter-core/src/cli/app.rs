@@ -85,10 +85,38 @@ impl App {
     }
 }
 
+/// How flags are written in listings, by dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// `--[no-]switch`, `--flag=value`.
+    Kingpin,
+    /// `-switch`, `-flag=value`.
+    GoFlag,
+    /// `--switch`, `--flag=value`.
+    Pflag,
+}
+
+impl Style {
+    /// What stands before a name.
+    pub fn dash(self) -> &'static str {
+        match self {
+            Style::GoFlag => "-",
+            Style::Kingpin | Style::Pflag => "--",
+        }
+    }
+
+    /// Whether a switch has a `no-` form.
+    pub fn negates(self, flag: &Flag) -> bool {
+        self == Style::Kingpin && flag.kind == FlagKind::Bool
+    }
+}
+
 /// How a flag is written in listings: `--[no-]web.systemd-socket`, `--path.procfs="/proc"`.
-pub fn spelling(flag: &Flag) -> String {
+pub fn spelling(flag: &Flag, style: Style) -> String {
+    let dash = style.dash();
     if flag.kind == FlagKind::Bool {
-        return format!("--[no-]{}", flag.name);
+        let no = if style.negates(flag) { "[no-]" } else { "" };
+        return format!("{dash}{no}{}", flag.name);
     }
     let default = match flag.default {
         _ if flag.secret => flag.name.rsplit('.').next().unwrap_or("").to_uppercase(),
@@ -97,7 +125,7 @@ pub fn spelling(flag: &Flag) -> String {
         several => several.join(","),
     };
     let more = if flag.repeatable { " ..." } else { "" };
-    format!("--{}={default}{more}", flag.name)
+    format!("{dash}{}={default}{more}", flag.name)
 }
 
 fn quoted_if_needed(text: &str) -> String {

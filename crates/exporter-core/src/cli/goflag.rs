@@ -1,6 +1,7 @@
 //! The dialect of Go's `flag` package: redis, process and nginx-vts.
 
-use super::{App, Exit, Flag, FlagKind, Matches, Source};
+use super::app::Style;
+use super::{App, Exit, Flag, FlagKind, Matches, Source, printed};
 use crate::dialect::strconv::push_quoted;
 use std::collections::HashMap;
 
@@ -39,6 +40,9 @@ pub fn parse(
                 stdout: String::new(),
                 stderr: usage(app, &env),
             });
+        }
+        if let Some(text) = printed(app, name, Style::GoFlag) {
+            return Err(Exit::print(text));
         }
         let flag = app.find(name).ok_or_else(|| {
             usage_error(
@@ -264,6 +268,15 @@ mod tests {
         }
         let entry = "  -web.listen-address string\n    \tAddress. (default \":9121\")\n";
         assert!(help.stderr.contains(entry), "{}", help.stderr);
+        for (flag, part) in [
+            ("--help-man", "\\fB\\-count=1\\fR"),
+            ("--completion-script-bash", " -debug "),
+            ("--completion-script-fish", " -o count -r"),
+        ] {
+            let exit = run(&[flag], None).unwrap_err();
+            assert!(exit.code == 0 && exit.stdout.contains(part), "{exit:?}");
+            assert!(!exit.stdout.contains("no-debug"), "{exit:?}");
+        }
         let help = run(&["-h"], Some("7")).unwrap_err();
         let entry = "  -count int\n    \tNumber. (default 7)\n";
         assert!(help.stderr.contains(entry), "{}", help.stderr);

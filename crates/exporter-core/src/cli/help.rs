@@ -1,6 +1,6 @@
 //! Usage texts of the kingpin dialect.
 
-use super::app::{App, spelling};
+use super::app::{App, Style, spelling};
 
 /// Column that help sentences start in, and the width of the page.
 const INDENT: usize = 8;
@@ -25,7 +25,11 @@ pub fn short(app: &App) -> String {
         if let Some(variable) = flag.env {
             help.push_str(&format!(" (${variable})"));
         }
-        push_entry(&mut text, &format!("{dash}{}", spelling(flag)), &help);
+        push_entry(
+            &mut text,
+            &format!("{dash}{}", spelling(flag, Style::Kingpin)),
+            &help,
+        );
     }
     text
 }

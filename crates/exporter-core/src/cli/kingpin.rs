@@ -1,6 +1,7 @@
 //! The flag dialect of kingpin 2.4: node, mysqld, postgres, blackbox, elasticsearch, apache.
 
-use super::{App, Exit, Flag, FlagKind, Matches, Source, completion, help, man};
+use super::app::Style;
+use super::{App, Exit, Flag, FlagKind, Matches, Source, completion, help, printed};
 use crate::dialect::{duration, strconv};
 use std::collections::HashMap;
 
@@ -174,11 +175,7 @@ fn special(app: &App, name: &str) -> Option<Special> {
         "version" | "no-version" => return Some(Special::Version),
         "help" | "no-help" => return Some(Special::Help),
         "help-long" => help::long(app),
-        "help-man" => man::page(app),
-        "completion-script-bash" => completion::bash(app),
-        "completion-script-zsh" => completion::zsh(app),
-        "completion-script-fish" => completion::fish(app),
-        _ => return None,
+        other => return printed(app, other, Style::Kingpin).map(Special::Text),
     }))
 }
 

@@ -1,19 +1,26 @@
 //! The manual page, in the `man` macros of troff.
 
-use super::app::{App, spelling};
+use super::app::{App, Style, spelling};
 
 /// What `--help-man` prints.
-pub fn page(app: &App) -> String {
+pub fn page(app: &App, style: Style) -> String {
     let name = escape(&app.name);
     let about = escape(app.about);
     let mut text = format!(
         ".TH {name} 1\n.SH NAME\n{name} \\- {about}\n.SH SYNOPSIS\n.B {name}\n[<flags>]\n\
          .SH DESCRIPTION\n{about}\n.SH OPTIONS\n"
     );
-    push_option(&mut text, "-h, --[no-]help", "Show a summary of the flags.");
-    push_option(&mut text, "--[no-]version", "Show the version.");
+    let help = match style {
+        Style::Kingpin => "-h, --[no-]help",
+        Style::GoFlag => "-h, -help",
+        Style::Pflag => "-h, --help",
+    };
+    push_option(&mut text, help, "Show a summary of the flags.");
+    if style == Style::Kingpin {
+        push_option(&mut text, "--[no-]version", "Show the version.");
+    }
     for flag in app.visible() {
-        push_option(&mut text, &spelling(flag), flag.help.trim());
+        push_option(&mut text, &spelling(flag, style), flag.help.trim());
     }
     let variables: Vec<_> = app
         .visible()
@@ -22,7 +29,10 @@ pub fn page(app: &App) -> String {
     if !variables.is_empty() {
         text.push_str(".SH ENVIRONMENT\n");
         for (variable, flag) in variables {
-            let help = format!("Stands in for --{flag} where that is not given.");
+            let help = format!(
+                "Stands in for {}{flag} where that is not given.",
+                style.dash()
+            );
             push_option(&mut text, variable, &help);
         }
     }

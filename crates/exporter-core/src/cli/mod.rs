@@ -17,6 +17,17 @@ pub mod pflag;
 pub use app::{App, Exit};
 pub use flag::{Flag, FlagKind, FromFlag, Given, Matches, PREFIX_VARIABLE, Source};
 
+/// What a hidden flag prints that packages are made with, the same in every dialect.
+fn printed(app: &App, flag: &str, style: app::Style) -> Option<String> {
+    match flag {
+        "help-man" => Some(man::page(app, style)),
+        "completion-script-bash" => Some(completion::bash(app, style)),
+        "completion-script-zsh" => Some(completion::zsh(app, style)),
+        "completion-script-fish" => Some(completion::fish(app, style)),
+        _ => None,
+    }
+}
+
 /// How the flags of a binary are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {

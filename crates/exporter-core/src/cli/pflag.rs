@@ -1,6 +1,7 @@
 //! The dialect of pflag and cobra: kube-state-metrics.
 
-use super::{App, Exit, Flag, FlagKind, Matches, Source, completion};
+use super::app::Style;
+use super::{App, Exit, Flag, FlagKind, Matches, Source, completion, printed};
 use std::collections::HashMap;
 
 /// Parses arguments (without the program's name). Lists are separated by commas; the last value of
@@ -20,6 +21,9 @@ pub fn parse(app: &App, arguments: &[String]) -> Result<Matches, Exit> {
             if name == "help" {
                 return Err(Exit::print(usage(app)));
             }
+            if let Some(text) = printed(app, name, Style::Pflag) {
+                return Err(Exit::print(text));
+            }
             let unknown = || error(app, &format!("unknown flag: --{name}"));
             let flag = app.find(name).ok_or_else(unknown)?;
             let missing = format!("flag needs an argument: --{name}");
@@ -35,9 +39,9 @@ pub fn parse(app: &App, arguments: &[String]) -> Result<Matches, Exit> {
         [] => {}
         ["version", ..] => return Err(Exit::print(format!("{}\n", app.version))),
         ["help", ..] => return Err(Exit::print(usage(app))),
-        ["completion", "bash"] => return Err(Exit::print(completion::bash(app))),
-        ["completion", "zsh"] => return Err(Exit::print(completion::zsh(app))),
-        ["completion", "fish"] => return Err(Exit::print(completion::fish(app))),
+        ["completion", "bash"] => return Err(Exit::print(completion::bash(app, Style::Pflag))),
+        ["completion", "zsh"] => return Err(Exit::print(completion::zsh(app, Style::Pflag))),
+        ["completion", "fish"] => return Err(Exit::print(completion::fish(app, Style::Pflag))),
         [word, ..] => {
             let what = format!("unknown command {word:?} for {:?}", app.name);
             return Err(error(app, &what));
@@ -249,6 +253,7 @@ mod tests {
             &["--help"],
             &["-h"],
             &["completion", "bash"],
+            &["--help-man"],
         ] {
             let exit = run(arguments).unwrap_err();
             assert_eq!((exit.code, exit.stderr.as_str()), (0, ""));

@@ -132,7 +132,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
         tracing::info!("flags or bugs of processors are wanted, so their information is read");
     }
     let directory = host.sys("devices/system/cpu");
-    let frequency = host.matches.values("collector.cpufreq") == ["true"];
+    let frequency = host.runs.contains(&"cpufreq");
     Ok(Box::new(Cpu {
         stat: host.stat.clone(),
         guest: flags.guest,
@@ -328,7 +328,10 @@ pub fn each_processor(stat: &[u8], mut each: impl FnMut(&[u8], [f64; 10])) -> Re
         if !rest.first().is_some_and(u8::is_ascii_digit) {
             continue;
         }
-        let ([label, columns @ ..], _) = text::first_words::<11>(rest);
+        let ([label, columns @ ..], count) = text::first_words::<11>(rest);
+        if count < 2 {
+            continue;
+        }
         let mut seconds = [0.0; 10];
         for (seconds, column) in seconds.iter_mut().zip(columns) {
             if column.is_empty() {
@@ -354,18 +357,18 @@ fn isolated(path: &Path) -> Result<Vec<String>, String> {
         .ok_or_else(|| format!("{}: expected a list such as 1,3-5", path.display()))
 }
 
-/// `1,3-5`; the empty text is the empty list.
+/// `1,3-5`; the empty text is the empty list, and so is a range that runs backwards.
 pub fn parse_list(text: &[u8]) -> Option<Vec<u64>> {
     let mut numbers = Vec::new();
     if text.is_empty() {
         return Some(numbers);
     }
-    for part in text.split(|b| *b == b',') {
+    for part in text.split(|b| *b == b',').filter(|p| !p.is_empty()) {
         let mut ends = part.splitn(2, |b| *b == b'-');
         let low = text::uint(ends.next()?)?;
         let high = ends.next().map_or(Some(low), text::uint)?;
         // No machine has more; a typing error must not fill the memory.
-        if high.checked_sub(low)? > 1 << 16 {
+        if high.saturating_sub(low) > 1 << 16 {
             return None;
         }
         numbers.extend(low..=high);
@@ -456,10 +459,10 @@ pub fn parse_info<'a>(contents: &'a str, arch: &str) -> Result<Vec<ProcessorInfo
     let mut common = ProcessorInfo::default();
     let mut processors: Vec<ProcessorInfo<'a>> = Vec::new();
     for line in contents.lines() {
-        let Some((key, value)) = line.split_once(": ").or(line.split_once(':')) else {
+        let Some((key, value)) = line.split_once(": ") else {
             continue;
         };
-        let (key, value) = (key.trim(), value.trim_start_matches(' '));
+        let key = key.trim();
         let number = || {
             text::float(value.trim().as_bytes())
                 .ok_or_else(|| format!("cpuinfo: expected a number behind {key:?}, got {value:?}"))
@@ -623,10 +626,29 @@ softirq 10 1 1 1 1 1 1 1 1 1 1
     }
 
     #[test]
+    fn frequencies_are_told_beside_cpufreq_only() {
+        let tree = Tree::new()
+            .file("proc/stat", STAT)
+            .file(
+                "proc/cpuinfo",
+                "processor\t: 0\ncpu MHz\t\t: 800.5\ncache size\t:1 KB\n",
+            )
+            .dir("sys/devices/system/cpu");
+        let mut host = tree.host(&[("collector.cpu.info", "true")]);
+        let frequency = "node_cpu_frequency_hertz{core=\"\",cpu=\"0\",package=\"\"} 800500000\n";
+        let beside = run(&mut *super::new(&host).unwrap());
+        assert!(beside.text.contains(frequency), "{}", beside.text);
+        assert!(beside.text.contains("cachesize=\"\""), "{}", beside.text);
+        host.runs.retain(|r| *r != "cpufreq");
+        let alone = run(&mut *super::new(&host).unwrap());
+        assert!(!alone.text.contains("frequency"), "{}", alone.text);
+    }
+
+    #[test]
     fn lists() {
         assert_eq!(parse_list(b"0,2-4"), Some(vec![0, 2, 3, 4]));
         assert_eq!(parse_list(b""), Some(vec![]));
-        assert_eq!(parse_list(b"4-2"), None);
+        assert_eq!(parse_list(b"4-2,,7"), Some(vec![7]));
         assert_eq!(parse_list(b"0-99999999999"), None);
     }
 

@@ -246,7 +246,9 @@ fn filter(flags: Flags) -> Result<Filter, String> {
             "--collector.diskstats.ignored-devices is deprecated, use --collector.diskstats.device-exclude"
         );
         exclude = flags.ignored;
-    } else if !flags.include.is_empty() {
+    }
+    // What is asked for comes in place of what is left out by default or by the old flag.
+    if !flags.include.is_empty() {
         if flags.exclude.given && !exclude.is_empty() {
             return Err("device-exclude & device-include are mutually exclusive".to_owned());
         }
@@ -450,16 +452,15 @@ impl<'a> Stats<'a> {
     }
 }
 
-/// A field that is no number fails all devices.
+/// A field that is no number fails all devices, also on a line too short to be exposed.
 fn check(contents: &[u8]) -> Result<(), String> {
     for line in text::lines(contents) {
-        let Some(stats) = Stats::parse(line) else {
-            continue;
-        };
-        let bad = stats.numbers[..stats.count]
-            .iter()
-            .find(|n| text::uint(n).is_none());
-        if let Some(bad) = bad {
+        let name = 2;
+        let fields = text::words(line).take(3 + NUMBERS.len()).enumerate();
+        let bad = fields
+            .filter(|(at, _)| *at != name)
+            .find(|(_, field)| text::uint(field).is_none());
+        if let Some((_, bad)) = bad {
             return Err(format!(
                 "diskstats: expected whole numbers, got {:?}",
                 String::from_utf8_lossy(bad)
@@ -504,9 +505,11 @@ mod tests {
             &[("collector.diskstats.device-include", "sda1")],
         );
         assert!(only.text.contains("sda1") && !only.text.contains("nvme"));
-        tree.write("proc/diskstats", STATS.replace("34367663", "-1"));
-        tree.collect("diskstats", &[])
-            .expect_failure("whole numbers");
+        for (good, bad) in [("34367663", "-1"), ("loop0 1 2", "loop0 1 x")] {
+            tree.write("proc/diskstats", STATS.replace(good, bad));
+            tree.collect("diskstats", &[])
+                .expect_whole_failure("whole numbers");
+        }
     }
 
     #[test]
@@ -524,6 +527,14 @@ mod tests {
         );
         let empty = [both[0], ("collector.diskstats.device-exclude", "")];
         assert!(tree.make("diskstats", &empty).is_ok());
+        // The old flag stands in for the default, which asking for devices drops.
+        let tree = tree.file("proc/diskstats", STATS);
+        let old = [
+            ("collector.diskstats.device-include", "sda1"),
+            ("collector.diskstats.ignored-devices", "sd"),
+        ];
+        tree.collect("diskstats", &old)
+            .expect_some(&["node_disk_io_now{device=\"sda1\"} 9"]);
     }
 
     proptest! {

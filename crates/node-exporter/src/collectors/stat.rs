@@ -79,7 +79,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     Ok(Box::new(move |out: &mut Arena, scrape: &Scrape| {
         let contents = file.read(scrape)?;
         check(&contents)?;
-        let stat = parse(&contents);
+        let stat = parse(&contents)?;
         for ((_, family), value) in LINES.iter().zip(stat.values) {
             out.put(family, &[], value as f64);
         }
@@ -100,20 +100,26 @@ pub struct Stat {
 }
 
 /// Reads lines that [`check`] has found well formed.
-pub fn parse(contents: &[u8]) -> Stat {
+pub fn parse(contents: &[u8]) -> Result<Stat, String> {
+    let number = |word: &[u8]| {
+        text::uint(word).ok_or_else(|| {
+            let word = String::from_utf8_lossy(word);
+            format!("stat: expected numbers of 64 bits, got {word:?}")
+        })
+    };
     let mut stat = Stat::default();
     for line in text::lines(contents) {
         let mut words = text::words(line);
         let keyword = words.next().unwrap_or_default();
         if keyword == b"softirq" {
             for (value, word) in stat.softirqs.iter_mut().zip(words.skip(1)) {
-                *value = text::uint(word).unwrap_or(0);
+                *value = number(word)?;
             }
         } else if let Some(at) = LINES.iter().position(|l| l.0.as_bytes() == keyword) {
-            stat.values[at] = words.next().and_then(text::uint).unwrap_or(0);
+            stat.values[at] = words.next().map_or(Ok(0), number)?;
         }
     }
-    stat
+    Ok(stat)
 }
 
 fn is_number_byte(byte: &u8) -> bool {
@@ -137,7 +143,9 @@ pub(super) fn check(contents: &[u8]) -> Result<(), String> {
                 numbers && text::words(rest).count() >= 11
             }
             keyword if keyword.starts_with(b"cpu") => {
-                text::words(rest).all(|w| text::float(w).is_some())
+                let number = &keyword[3..];
+                (number.is_empty() || text::int(number).is_some())
+                    && text::words(rest).all(|w| text::float(w).is_some())
             }
             _ => true,
         };
@@ -169,8 +177,15 @@ mod tests {
                 "node_procs_blocked 1",
                 "node_softirqs_total{vector=\"rcu\"} 508444",
             ]);
-        tree.write("proc/stat", "softirq 1 2 3\n");
-        tree.collect("stat", &[]).expect_failure("softirq");
+        for bad in [
+            "softirq 1 2 3\n",
+            "cpux 1 2\n",
+            "intr 18446744073709551616\n",
+        ] {
+            tree.write("proc/stat", bad);
+            tree.collect("stat", &[])
+                .expect_whole_failure("expected numbers");
+        }
     }
 
     proptest! {

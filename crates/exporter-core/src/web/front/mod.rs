@@ -140,12 +140,19 @@ impl Front {
         let Some(live) = self.live.as_ref().filter(|_| self.is_tls) else {
             return Ok(Accepted::Plain(stream));
         };
-        let first = stream.read_u8().await?;
-        if first.is_ascii_alphabetic() {
+        let mut opening = [0; tls::OPENING];
+        let (first, rest) = opening.split_at_mut(1);
+        stream.read_exact(first).await?;
+        if first[0].is_ascii_alphabetic() {
             let answer = b"HTTP/1.0 400 Bad Request\r\n\r\n\
                            Client sent an HTTP request to an HTTPS server.\n";
             refuse(stream, answer).await?;
             return Err(io::Error::other("an HTTP request on a TLS port"));
+        }
+        stream.read_exact(rest).await?;
+        if tls::is_too_old(&opening) {
+            refuse(stream, &alert(PROTOCOL_VERSION)).await?;
+            return Err(io::Error::other("a client that knows no TLS 1.2"));
         }
         let config = match live.current().map(|settings| settings.tls.clone()) {
             Ok(Some(config)) => config,
@@ -155,11 +162,11 @@ impl Front {
         let config = match config {
             Ok(config) => config,
             Err(error) => {
-                refuse(stream, &INTERNAL_ERROR).await?;
+                refuse(stream, &alert(INTERNAL_ERROR)).await?;
                 return Err(io::Error::other(error));
             }
         };
-        let stream = tls::Begun::new(first, stream);
+        let stream = tls::Begun::new(&opening, stream);
         let tls = TlsAcceptor::from(config).accept(stream).await?;
         let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Accepted::Tls(Box::new(tls), h2))
@@ -193,8 +200,14 @@ impl Front {
     }
 }
 
-/// A TLS record with a fatal alert: internal error.
-const INTERNAL_ERROR: [u8; 7] = [21, 3, 1, 0, 2, 2, 80];
+/// Alerts of TLS, by RFC 8446, section 6.
+const PROTOCOL_VERSION: u8 = 70;
+const INTERNAL_ERROR: u8 = 80;
+
+/// A record with a fatal alert.
+fn alert(description: u8) -> [u8; 7] {
+    [21, 3, 1, 0, 2, 2, description]
+}
 
 /// Says why and closes. What the client had sent is taken first, or the system would tell it of a
 /// broken connection rather than pass the answer on.

@@ -19,17 +19,39 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use x509_parser::extensions::GeneralName;
 
-/// A stream whose first byte has been read already.
+/// Bytes of a connection up to the version that its client speaks at most: a record's head, a
+/// message's head, and two bytes of version. TLS 1.3 names itself elsewhere and 1.2 here.
+pub const OPENING: usize = 11;
+
+/// Whether a connection opens with the hello of a client that knows nothing newer than TLS 1.1.
+pub fn is_too_old(opening: &[u8; OPENING]) -> bool {
+    let [
+        kind,
+        major,
+        _,
+        _,
+        _,
+        message,
+        _,
+        _,
+        _,
+        client_major,
+        client_minor,
+    ] = *opening;
+    (kind, major, message) == (22, 3, 1) && (client_major, client_minor) < (3, 3)
+}
+
+/// A stream of which some bytes have been read already.
 pub struct Begun<S> {
-    first: Option<u8>,
+    read: Vec<u8>,
     stream: S,
 }
 
 impl<S> Begun<S> {
-    /// Puts the byte back.
-    pub fn new(first: u8, stream: S) -> Self {
+    /// Puts the bytes back.
+    pub fn new(read: &[u8], stream: S) -> Self {
         Begun {
-            first: Some(first),
+            read: read.to_vec(),
             stream,
         }
     }
@@ -41,10 +63,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if buf.remaining() > 0
-            && let Some(first) = self.first.take()
-        {
-            buf.put_slice(&[first]);
+        let some = self.read.len().min(buf.remaining());
+        if some > 0 {
+            buf.put_slice(&self.read[..some]);
+            self.read.drain(..some);
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_read(cx, buf)
@@ -445,6 +467,13 @@ mod tests {
         let mut section = TlsSection::default();
         change(&mut section);
         section
+    }
+
+    #[test]
+    fn clients_of_another_time() {
+        let hello = |version: [u8; 2]| [22, 3, 1, 2, 0, 1, 0, 1, 252, version[0], version[1]];
+        assert!(is_too_old(&hello([3, 0])) && is_too_old(&hello([3, 2])));
+        assert!(!is_too_old(&hello([3, 3])) && !is_too_old(&[0; OPENING]));
     }
 
     #[test]

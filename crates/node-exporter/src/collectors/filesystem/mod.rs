@@ -150,7 +150,9 @@ fn filter(
         }
         tracing::warn!("--collector.filesystem.{old_flag} is deprecated, use --{flag}-exclude");
         excluded = old;
-    } else if !include.is_empty() {
+    }
+    // What is asked for comes in place of what is left out by default or by the old flag.
+    if !include.is_empty() {
         if exclude.given && !excluded.is_empty() {
             return Err(format!(
                 "--{flag}-exclude and --{flag}-include are mutually exclusive"
@@ -210,7 +212,9 @@ impl Collector for Filesystem {
                 &mount.minor,
                 &mount.mount_point,
             ];
-            out.put(&MOUNT_INFO, &numbers, 1.0);
+            if matches!(outcome, Outcome::Measured(_)) {
+                out.put(&MOUNT_INFO, &numbers, 1.0);
+            }
             // Of file systems mounted over one another the last is the one that can be seen.
             if exposed.insert((&mount.device, &mount.mount_point, &mount.kind)) {
                 mount.put(out, outcome);
@@ -364,7 +368,7 @@ mod tests {
     fn mounts_and_their_labels() {
         let tree = Tree::new();
         let root = tree.path("root").display().to_string();
-        let tree = tree.file(
+        let tree = tree.dir("root/elsewhere").file(
             "proc/1/mountinfo",
             format!(
                 "30 1 8:1 / {root} rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n\
@@ -382,6 +386,13 @@ mod tests {
             "node_filesystem_purgeable_bytes{device=\"/dev/sda1\",device_error=\"\",fstype=\"ext4\",mountpoint=\"/\"} 0",
         ]);
         assert!(!tree.collect("filesystem", &[]).text.contains("devtmpfs"));
+        // What cannot be measured has no numbers.
+        assert!(
+            !tree
+                .collect("filesystem", &[])
+                .text
+                .contains("mount_info{device=\"tmpfs\"")
+        );
         tree.write("proc/1/mountinfo", "1 2 3\n");
         tree.collect("filesystem", &[]).expect_failure("ten fields");
     }
@@ -406,6 +417,19 @@ mod tests {
                     .contains("mutually exclusive")
             );
         }
+        let tree = Tree::new();
+        let root = tree.path("root").display().to_string();
+        tree.write(
+            "proc/1/mountinfo",
+            format!("30 1 8:1 / {root} rw a - ext4 sda rw\n"),
+        );
+        let flags = [
+            ("collector.filesystem.ignored-fs-types", "ext"),
+            ("collector.filesystem.fs-types-include", "ext4"),
+        ];
+        tree.collect("filesystem", &flags).expect_some(&[
+            "node_filesystem_mount_info{device=\"sda\",major=\"8\",minor=\"1\",mountpoint=\"/\"} 1",
+        ]);
     }
 
     proptest! {

@@ -244,22 +244,23 @@ fn put_families(out: &mut Arena, files: &[Read]) -> bool {
     let mut conflict = false;
     for file in files {
         for family in file.families.iter() {
-            if let Some(help) = family.help.as_deref() {
-                match helps.get(family.name.as_str()) {
-                    None => {
-                        helps.insert(&family.name, Some(help));
-                    }
-                    Some(Some(first)) if *first == help => {}
-                    Some(_) => {
-                        tracing::error!(
-                            file = file.path,
-                            metric = family.name,
-                            "HELP differs from that of another file"
-                        );
-                        helps.insert(&family.name, None);
-                        conflict = true;
-                        continue;
-                    }
+            let known = helps.get(family.name.as_str()).copied();
+            match (known, family.help.as_deref()) {
+                (None, Some(help)) => {
+                    helps.insert(&family.name, Some(help));
+                }
+                (None | Some(Some(_)), None) => {}
+                (Some(Some(first)), Some(help)) if first == help => {}
+                // Once two files disagree, nobody is right.
+                _ => {
+                    tracing::error!(
+                        file = file.path,
+                        metric = family.name,
+                        "HELP differs from that of another file"
+                    );
+                    helps.insert(&family.name, None);
+                    conflict = true;
+                    continue;
                 }
             }
             let files = contributors.entry(&family.name).or_default();
@@ -358,13 +359,15 @@ mod tests {
     fn other_help_is_left_out_and_pipes_do_not_block() {
         let tree = Tree::new()
             .file("text/a.prom", "# HELP m One.\nm{x=\"1\"} 1\n")
-            .file("text/b.prom", "# HELP m Two.\nm{x=\"2\"} 1\n");
+            .file("text/b.prom", "# HELP m Two.\nm{x=\"2\"} 1\n")
+            .file("text/d.prom", "m{x=\"2\"} 1\n");
         let directory = tree.path("text").display().to_string();
         let flags = [("collector.textfile.directory", directory.as_str())];
         let collected = tree.collect("textfile", &flags);
         assert!(!collected.text.contains("x=\"2\""));
         collected.expect_some(&["m{x=\"1\"} 1", "node_textfile_scrape_error 1"]);
         std::fs::remove_file(tree.path("text/b.prom")).unwrap();
+        std::fs::remove_file(tree.path("text/d.prom")).unwrap();
         let fifo = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(
             rustix::fs::CWD,

@@ -61,6 +61,9 @@ pub fn parse(text: &[u8]) -> Result<Vec<Family>, String> {
     while !rest.is_empty() {
         number += 1;
         let at = |why: String| format!("line {number}: {why}");
+        if skip_blanks(rest).is_empty() {
+            break;
+        }
         let end = memchr::memchr(b'\n', rest)
             .ok_or_else(|| at("the last line does not end in a newline".to_owned()))?;
         parser.line(&rest[..end]).map_err(at)?;
@@ -157,21 +160,30 @@ impl Parser {
     }
 
     fn sample(&mut self, line: &[u8]) -> Result<(), String> {
-        let length = name_length(line, true);
-        let mut name = utf8(&line[..length])?.to_owned();
-        let mut rest = skip_blanks(&line[length..]);
-        let blank_before = rest.len() < line.len() - length;
+        let (mut name, behind) = match line.first() {
+            Some(b'"') => quoted(&line[1..])?,
+            _ => {
+                let length = name_length(line, true);
+                (utf8(&line[..length])?.to_owned(), &line[length..])
+            }
+        };
+        if name_length(name.as_bytes(), true) != name.len() {
+            return Err(format!("{name:?} is no name of a metric"));
+        }
+        let mut rest = skip_blanks(behind);
+        let blank_before = rest.len() < behind.len();
         let mut labels = Vec::new();
-        let mut braces = false;
+        // Quotes and braces end by themselves, a bare name needs a blank.
+        let mut closed = line.first() == Some(&b'"');
         if rest.first() == Some(&b'{') {
             rest = read_labels(&rest[1..], &mut name, &mut labels)?;
-            braces = true;
+            closed = true;
         }
         if name.is_empty() {
             return Err("expected the name of a metric".to_owned());
         }
         let value_text = skip_blanks(rest);
-        if !braces && !blank_before {
+        if !closed && !blank_before {
             return Err(format!("expected a blank or braces behind {name}"));
         }
         let end = value_text
@@ -184,6 +196,9 @@ impl Parser {
             return Err(format!(
                 "{name} has something behind its value; time stamps are not supported"
             ));
+        }
+        if let Some((label, _)) = labels.iter().find(|l| l.0.starts_with("__")) {
+            return Err(format!("the label {label} is kept for internal use"));
         }
         labels.sort();
         let unique: HashSet<&str> = labels.iter().map(|l| l.0.as_str()).collect();
@@ -214,7 +229,12 @@ impl Parser {
         let family = self.exact(&owner);
         let bound_label = match family.kind {
             Type::Summary => "quantile",
-            Type::Histogram | Type::GaugeHistogram => "le",
+            Type::Histogram => "le",
+            Type::GaugeHistogram => {
+                return Err(format!(
+                    "{owner} is a gauge histogram, which is not supported"
+                ));
+            }
             _ => {
                 family.series.push((labels, Value::Number(value)));
                 return Ok(());
@@ -251,11 +271,10 @@ impl Parser {
             ("_count", _) => *count = if is_summary { value.trunc() } else { value },
             ("_bucket", Some(_)) if value < 0.0 => return Err(format!("{name} is negative")),
             ("_bucket", Some(bound)) if bound.is_nan() => {}
-            ("_bucket", Some(bound)) => match points.iter_mut().find(|p| p.0 == bound) {
-                Some(point) => point.1 = value,
-                None => points.push((bound, value)),
-            },
-            ("", Some(quantile)) if is_summary => points.push((quantile, value)),
+            ("_bucket", Some(bound)) => set(points, bound, value),
+            ("", Some(quantile)) if is_summary && !quantile.is_nan() => {
+                set(points, quantile, value)
+            }
             _ => {}
         }
         Ok(())
@@ -305,8 +324,8 @@ impl Parser {
                 if let Value::Distribution { count, points, .. } = value {
                     points.sort_by(|a, b| a.0.total_cmp(&b.0));
                     let counts = points.iter().map(|p| p.1).chain([*count]);
-                    let histogram = matches!(family.kind, Type::Histogram | Type::GaugeHistogram);
-                    if histogram && counts.clone().any(|c| c.fract() != 0.0) {
+                    let whole = |c: f64| c.fract() == 0.0 && c < 2f64.powi(64);
+                    if family.kind == Type::Histogram && !counts.clone().all(whole) {
                         *count = 0.0;
                         points.iter_mut().for_each(|p| p.1 = 0.0);
                     }
@@ -317,8 +336,19 @@ impl Parser {
     }
 }
 
+/// The last value of a quantile or bucket counts.
+fn set(points: &mut Vec<(f64, f64)>, bound: f64, value: f64) {
+    match points.iter_mut().find(|p| p.0 == bound) {
+        Some(point) => point.1 = value,
+        None => points.push((bound, value)),
+    }
+}
+
 fn type_of(text: &[u8]) -> Option<Type> {
-    Some(match text.to_ascii_lowercase().as_slice() {
+    // Backslashes mean nothing here and are passed over.
+    let mut text = text.to_ascii_lowercase();
+    text.retain(|b| *b != b'\\');
+    Some(match text.as_slice() {
         b"counter" => Type::Counter,
         b"gauge" => Type::Gauge,
         b"summary" => Type::Summary,
@@ -478,6 +508,10 @@ mod tests {
             "a{b=\"c\",b=\"d\"} 1\n",
             "a{b=\"\\x\"} 1\n",
             "a{__name__=\"b\"} 1\n",
+            "a{__x=\"b\"} 1\n",
+            "\"a.b\" 1\n",
+            "# TYPE a gauge_histogram\na_bucket{le=\"1\"} 1\n",
+            "a 1\n{b=\"c\"} 1\n",
             "{b=\"c\"} 1\n",
             "1a 1\n",
             "# TYPE a nonsense\n",
@@ -503,6 +537,9 @@ mod tests {
             "a{}1\n",
             "a{ } 1\n",
             " a 1\n",
+            "\"a\" 1\n \t",
+            "# TYPE a gaugehistogram\n",
+            "# TYPE a g\\auge\n",
         ] {
             assert!(parse(text.as_bytes()).is_ok(), "{text:?}");
         }
