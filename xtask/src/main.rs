@@ -3,6 +3,7 @@
 mod bench;
 mod charts;
 mod compat;
+mod demo;
 mod dist;
 mod exposition;
 mod http;
@@ -26,6 +27,8 @@ usage: cargo xtask COMMAND
   charts [--check]             README and values.schema.json of every chart, from the comments of its
                                values; with helm installed also lint and render
          [--package DIR]       and archives with an index
+  demo [--once]                every exporter on its port, against servers of this machine or private
+                               ones, and Prometheus where it is installed; a table until Ctrl-C
   bench EXPORTER --peer PATH   CPU, memory, latency, start time and size beside a peer binary
         [--path /metrics] [--scrapes N] [--rounds N] [--ours PATH] [--out FILE]
         [--ours-arg ARG]... [--peer-arg ARG]... [-- ARGS FOR BOTH]...
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         "dist" => dist::run(rest),
         "images" => images::run(rest),
         "charts" => charts::run(rest),
+        "demo" => demo::run(rest),
         "bench" => bench::run(rest),
         "compat" => return compat::run(rest),
         "help" | "-h" | "--help" => {
