@@ -79,7 +79,11 @@
 - --host=127.0.0.1
 {{- end }}
 - --port={{ include "kube.port" . }}
-{{- with include "kube.collectors" . | fromYamlArray }}
+{{- $resources := include "kube.collectors" . | fromYamlArray }}
+{{- if .Values.nodeSharding.enabled }}
+{{- $resources = ternary (list "pods") (without $resources "pods") (eq true .perNode) }}
+{{- end }}
+{{- with $resources }}
 - --resources={{ join "," . }}
 {{- end }}
 {{- with .Values.metricLabelsAllowlist }}
