@@ -81,7 +81,7 @@
 - --port={{ include "kube.port" . }}
 {{- $resources := include "kube.collectors" . | fromYamlArray }}
 {{- if .Values.nodeSharding.enabled }}
-{{- $resources = ternary (list "pods") (without $resources "pods") (eq true .perNode) }}
+{{- $resources = ternary (without $resources "pods") (list "pods") (eq .pods "") }}
 {{- end }}
 {{- with $resources }}
 - --resources={{ join "," . }}

@@ -1,5 +1,6 @@
 {{/*
-The pod. Takes the chart's root with perNode added: whether it exposes the pods of its own node only.
+The pod. Takes the chart's root with `pods` added: which pods it exposes where they are shared by node,
+`node` for those of its own, `unscheduled` for those of none, empty for the rest of the objects.
 */}}
 {{- define "kube.pod" -}}
 automountServiceAccountToken: {{ .Values.automountServiceAccountToken }}
@@ -31,10 +32,12 @@ containers:
     imagePullPolicy: {{ .Values.image.pullPolicy }}
     args:
       {{- include "kube.args" . | trim | nindent 6 }}
-      {{- if .perNode }}
+      {{- if eq .pods "node" }}
       - --node=$(NODE_NAME)
+      {{- else if eq .pods "unscheduled" }}
+      - --track-unscheduled-pods
       {{- end }}
-    {{- if or .Values.autosharding.enabled .perNode .Values.env }}
+    {{- if or .Values.autosharding.enabled (eq .pods "node") .Values.env }}
     env:
       {{- if .Values.autosharding.enabled }}
       - name: POD_NAME
@@ -46,7 +49,7 @@ containers:
           fieldRef:
             fieldPath: metadata.namespace
       {{- end }}
-      {{- if .perNode }}
+      {{- if eq .pods "node" }}
       - name: NODE_NAME
         valueFrom:
           fieldRef:
@@ -115,7 +118,7 @@ affinity:
 nodeSelector:
   {{- tpl (toYaml .) $ | nindent 2 }}
 {{- end }}
-{{- with ternary .Values.nodeSharding.tolerations .Values.tolerations (eq true .perNode) }}
+{{- with ternary .Values.nodeSharding.tolerations .Values.tolerations (eq .pods "node") }}
 tolerations:
   {{- tpl (toYaml .) $ | nindent 2 }}
 {{- end }}
