@@ -16,12 +16,20 @@ pub struct Exporter {
 }
 
 /// All exporters that can be built.
-pub const ALL: &[Exporter] = &[Exporter {
-    name: "node-exporter",
-    binary: "node_exporter",
-    port: 9100,
-    about: "Prometheus exporter for Linux hosts",
-}];
+pub const ALL: &[Exporter] = &[
+    Exporter {
+        name: "node-exporter",
+        binary: "node_exporter",
+        port: 9100,
+        about: "Prometheus exporter for Linux hosts",
+    },
+    Exporter {
+        name: "process-exporter",
+        binary: "process-exporter",
+        port: 9256,
+        about: "Prometheus exporter for named groups of processes",
+    },
+];
 
 impl Exporter {
     /// Arguments that make it listen on loopback addresses only: metrics on the first, what else it
