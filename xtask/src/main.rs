@@ -3,6 +3,7 @@
 mod bench;
 mod charts;
 mod compat;
+mod deb;
 mod demo;
 mod dist;
 mod exposition;
@@ -20,8 +21,9 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test                         format, lints, unit and end-to-end tests
-  dist [EXPORTER]...           static binaries in tarballs with man page, completions, units,
-                               licences, SBOM and SHA256SUMS, in target/packages
+  dist [EXPORTER]...           everything for a release, in dist/: tarballs of static binaries with man
+                               page, completions, units, licences and SBOM; Debian packages, image
+                               and chart archives where their tools are installed; SHA256SUMS
   images [EXPORTER]...         container images from docker/Dockerfile, by docker or buildah
          [--tag TAG] [--oci-archive DIR]
   charts [--check]             README and values.schema.json of every chart, from the comments of its

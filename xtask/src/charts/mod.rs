@@ -6,7 +6,7 @@ mod documents;
 mod exposed;
 mod values;
 
-use crate::run;
+use crate::{dist, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -28,7 +28,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         (true, directory) => {
             vendor()?;
             lint()?;
-            directory.map_or(Ok(()), |directory| pack(Path::new(directory)))
+            directory.map_or(Ok(()), |directory| pack(Path::new(directory)).map(drop))
         }
         (false, Some(_)) => Err("--package wants helm, which is not installed".to_owned()),
         (false, None) => {
@@ -126,13 +126,24 @@ fn generated() -> Result<Vec<(PathBuf, String)>, String> {
     Ok(files)
 }
 
-/// Puts the charts that a chart depends on into it.
+/// Puts the charts that a chart depends on into it, as folders: archives made by helm would bear the
+/// time of packing.
 fn vendor() -> Result<(), String> {
     for name in names()?.iter().filter(|name| *name != "common") {
-        let mut helm = Command::new("helm");
-        helm.current_dir(folder().join(name))
-            .args(["dependency", "update", "--skip-refresh", "."]);
-        run::check(helm.stdout(Stdio::null()))?;
+        let chart = folder().join(name);
+        let text = fs::read_to_string(chart.join("Chart.yaml"))
+            .map_err(|e| format!("{}: {e}", chart.display()))?;
+        dist::make_empty(&chart.join("charts"))?;
+        let wanted = text
+            .lines()
+            .filter_map(|l| l.trim().strip_prefix("repository: file://../"));
+        for dependency in wanted {
+            let mut copy = Command::new("cp");
+            copy.arg("-R")
+                .arg(folder().join(dependency))
+                .arg(chart.join("charts"));
+            run::check(&mut copy)?;
+        }
     }
     Ok(())
 }
@@ -151,20 +162,77 @@ fn lint() -> Result<(), String> {
     Ok(())
 }
 
-/// Archives and the index of a chart repository.
-pub fn pack(directory: &Path) -> Result<(), String> {
+/// Archives and the index of a chart repository, in a folder; gives their names. The same charts
+/// give the same bytes, which helm's own archives do not.
+pub fn pack(directory: &Path) -> Result<Vec<String>, String> {
+    vendor()?;
     fs::create_dir_all(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
     let directory = directory
         .canonicalize()
         .map_err(|e| format!("{}: {e}", directory.display()))?;
+    let mut files = Vec::new();
     for name in names()? {
-        let mut helm = Command::new("helm");
-        helm.args(["package", "--destination"])
-            .arg(&directory)
-            .arg(folder().join(name));
-        run::check(&mut helm)?;
+        files.push(archive(&name, &directory)?);
     }
-    run::check(Command::new("helm").args(["repo", "index"]).arg(directory))
+    let mut helm = Command::new("helm");
+    run::check(helm.args(["repo", "index"]).arg(&directory))?;
+    let index = directory.join("index.yaml");
+    let text = fs::read_to_string(&index).map_err(|e| format!("{}: {e}", index.display()))?;
+    let text = with_time_of_commit(&text)?;
+    fs::write(&index, text).map_err(|e| format!("{}: {e}", index.display()))?;
+    files.push("index.yaml".to_owned());
+    Ok(files)
+}
+
+/// An archive as `helm package` names it.
+fn archive(name: &str, directory: &Path) -> Result<String, String> {
+    let file = format!("{name}-{}.tgz", version(name)?);
+    let mut tar = Command::new("tar");
+    tar.current_dir(folder())
+        .args(["--create", "--sort=name", "--owner=0", "--group=0"])
+        .args(["--numeric-owner", "--mode=u+rw,go=rX"])
+        .arg(format!("--mtime=@{}", dist::commit_time()))
+        .args([
+            "--exclude=tests",
+            "--exclude=differences.md",
+            "--exclude=Chart.lock",
+        ])
+        // Charts within the chart are unpacked, as their own archives bear the time of packing.
+        .args(["--use-compress-program=gzip -9n", "--file"])
+        .arg(directory.join(&file))
+        .arg(name);
+    run::check(&mut tar)?;
+    Ok(file)
+}
+
+fn version(name: &str) -> Result<String, String> {
+    let file = folder().join(name).join("Chart.yaml");
+    let text = fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let line = text.lines().find_map(|l| l.strip_prefix("version: "));
+    line.map(str::to_owned)
+        .ok_or_else(|| format!("{}: no version", file.display()))
+}
+
+/// The index with the time of the last commit where helm writes the present.
+fn with_time_of_commit(index: &str) -> Result<String, String> {
+    let mut date = Command::new("date");
+    let time = run::text(
+        date.args(["--utc", "+%Y-%m-%dT%H:%M:%SZ", "--date"])
+            .arg(format!("@{}", dist::commit_time())),
+    )?;
+    let mut text = String::with_capacity(index.len());
+    for line in index.lines() {
+        let body = line.trim_start().trim_start_matches("- ");
+        match body
+            .strip_prefix("created: ")
+            .or_else(|| body.strip_prefix("generated: "))
+        {
+            Some(now) => text += &line.replace(now, &format!("{time:?}")),
+            None => text += line,
+        }
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
