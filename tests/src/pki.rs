@@ -27,9 +27,9 @@ impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // OpenSSL takes a certificate that is named as its issuer for one that signed itself.
+        // A name of its own: OpenSSL takes a leaf of its issuer's name for self-signed.
         let name = &mut params.distinguished_name;
-        name.push(DnType::CommonName, "authority of a test");
+        name.push(DnType::CommonName, "authority of tests");
         let key = KeyPair::generate().unwrap();
         Authority {
             issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
@@ -45,7 +45,24 @@ impl Authority {
     pub fn issue(&self, names: &[&str]) -> Leaf {
         let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(names).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        // OpenSSL takes a certificate that is named as its issuer for one that signed itself.
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "leaf");
+        Leaf {
+            certificate: params.signed_by(&key, &self.issuer).unwrap().pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
+    /// Issues a certificate that is valid from the first day of one year to that of another.
+    pub fn issue_for(&self, names: &[&str], years: (i32, i32)) -> Leaf {
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
         Leaf {
             certificate: params.signed_by(&key, &self.issuer).unwrap().pem(),
             key: key.serialize_pem(),
