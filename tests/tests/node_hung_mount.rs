@@ -18,6 +18,8 @@ fn a_hung_mount_costs_one_thread_and_its_own_series() {
         "node_exporter",
         &["--collector.filesystem.mount-timeout=300ms"],
     );
+    // Dropped before the exporter, which cannot end while it waits for the mount.
+    let mount = mount;
     let labels = |error: &str| {
         let point = scratch.path().display();
         format!(
