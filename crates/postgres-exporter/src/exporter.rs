@@ -137,11 +137,9 @@ impl Exporter {
     ) -> Answered {
         let mut arena = Arena::new();
         let target = &named.target;
-        let (server, refused) = match self
-            .legacy
-            .open(target, queries, deadline, &mut arena)
-            .await
-        {
+        let opening = self.legacy.open(target, queries, deadline, &mut arena);
+        let opened = opening.await;
+        let (server, refused) = match opened {
             Ok(opened) => opened,
             Err(failure) => {
                 tell(target, &failure);
@@ -155,39 +153,41 @@ impl Exporter {
         };
         let custom = async {
             let mut arena = Arena::new();
-            let failed = self
+            let asking = self
                 .legacy
-                .custom(named, &server, queries, deadline, &mut arena)
-                .await;
+                .custom(named, &server, queries, deadline, &mut arena);
+            let failed = asking.await;
             (arena, failed, Instant::now())
         };
-        let collectors = async {
-            match wanted {
-                Some(wanted) => {
-                    let collecting = self.collectors.scrape(
-                        target.clone(),
-                        |name| wanted.contains(&name),
-                        deadline,
-                    );
-                    Some(collecting.await)
-                }
-                None => None,
-            }
-        };
-        let ((queried, failed, done), collected) = join(custom, collectors).await;
+        let collecting = self.collect(target, wanted, deadline);
+        let ((queried, failed, done), collected) = join(custom, collecting).await;
         arena.append(&queried);
-        if let Some(mut collected) = collected {
-            if self.by_server {
-                collected.label_all("server", target.server());
-            }
-            arena.append(&collected);
-        }
+        arena.append(&collected);
         Answered {
             arena,
             up: true,
             failed: refused || failed,
             done,
         }
+    }
+
+    /// What the wanted collectors put; nothing where a server is not asked by collectors.
+    async fn collect(
+        &self,
+        target: &Arc<Target>,
+        wanted: Option<&[&'static str]>,
+        deadline: Instant,
+    ) -> Arena {
+        let Some(wanted) = wanted else {
+            return Arena::new();
+        };
+        let is_wanted = |name: &str| wanted.contains(&name);
+        let collecting = self.collectors.scrape(target.clone(), is_wanted, deadline);
+        let mut collected = collecting.await;
+        if self.by_server {
+            collected.label_all("server", target.server());
+        }
+        collected
     }
 }
 

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_setting_without_value_fails() {
-        let rows = Rows::written(&[&["n", "s", "u", "v"], &["a", "NULL", "", "bool", ""]]);
+        let rows = Rows::written(&[&["n", "s", "u", "v"], &["a", "NULL", "", "bool"]]);
         let error = put(&rows, &mut Arena::new()).unwrap_err();
         assert_eq!(error.to_string(), "setting a has no value");
     }
