@@ -42,6 +42,8 @@ pub enum DataSource {
     Fixed(Dsn),
     /// Assembled from variables and files.
     Assembled(Environment),
+    /// Said by a variable that makes no sense: why. Such a server is down, the others are not.
+    Malformed(String),
 }
 
 impl DataSource {
@@ -49,6 +51,7 @@ impl DataSource {
     pub fn dsn(&self) -> Result<Dsn, String> {
         match self {
             DataSource::Fixed(dsn) => Ok(dsn.clone()),
+            DataSource::Malformed(why) => Err(why.clone()),
             DataSource::Assembled(env) => match assemble(env)? {
                 Some(text) => Dsn::parse(&text),
                 None => Err("no data source is configured".to_owned()),
@@ -58,6 +61,9 @@ impl DataSource {
 }
 
 /// All data sources of the environment. None is fine: then there are only `/probe` requests.
+///
+/// # Errors
+/// An empty element of the list, and a file that cannot be read.
 pub fn data_sources(env: &Environment) -> Result<Vec<DataSource>, String> {
     if let Some(list) = env.get("DATA_SOURCE_NAME") {
         let elements = list.split(',').enumerate();
@@ -68,15 +74,15 @@ pub fn data_sources(env: &Environment) -> Result<Vec<DataSource>, String> {
                 if text.is_empty() {
                     return Err(told("is empty; is there a comma too many?".to_owned()));
                 }
-                Dsn::parse(text).map(DataSource::Fixed).map_err(told)
+                let parsed = Dsn::parse(text).map(DataSource::Fixed);
+                Ok(parsed.unwrap_or_else(|why| DataSource::Malformed(told(why))))
             })
             .collect();
     }
-    let Some(text) = assemble(env)? else {
-        return Ok(Vec::new());
-    };
-    Dsn::parse(&text)?;
-    Ok(vec![DataSource::Assembled(env.clone())])
+    match assemble(env)? {
+        Some(_) => Ok(vec![DataSource::Assembled(env.clone())]),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn assemble(env: &Environment) -> Result<Option<String>, String> {

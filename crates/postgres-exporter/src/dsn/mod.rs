@@ -298,8 +298,12 @@ mod tests {
         }
         let error = Dsn::of_request("u:s3cret@h:port").unwrap_err();
         assert!(!error.contains("s3cret"), "{error}");
-        // A key with another character is no key.
-        assert!(Dsn::of_request("application_name=x host=s3cret").is_ok());
+        // A key with another character is no key, which leaves a URL.
+        let error = Dsn::of_request("application_name=x host=s3cret").unwrap_err();
+        assert!(
+            error.contains("blank") && !error.contains("s3cret"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -65,6 +65,9 @@ fn host(text: &str) -> Result<(String, String), String> {
         );
     }
     let name = unescape(name, false).ok_or_else(|| bad("host"))?;
+    if name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("data source name: the host in the URL has a blank".to_owned());
+    }
     if name.contains('/') {
         return Err(
             "data source name: a socket directory cannot stand in the host part of the URL, \
@@ -170,6 +173,7 @@ mod tests {
             "postgres://[::1/s3cret",
             "postgres://%2Frun:1/s3cret",
             "postgres://h/x?password=s3cret%",
+            "postgres://application_name=x host=s3cret",
         ] {
             let error = parse(text).unwrap_err();
             assert!(!error.contains("s3cret"), "{error}");
