@@ -1,7 +1,7 @@
 //! Certificates made for one test.
 
 use crate::client::Client;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io;
 use std::net::TcpStream;
@@ -27,6 +27,9 @@ impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // A name of its own: OpenSSL takes a leaf of its issuer's name for self-signed.
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, "authority of tests");
         let key = KeyPair::generate().unwrap();
         Authority {
             issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
@@ -42,7 +45,11 @@ impl Authority {
     pub fn issue(&self, names: &[&str]) -> Leaf {
         let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(names).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        // OpenSSL takes a certificate that is named as its issuer for one that signed itself.
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "leaf");
         Leaf {
             certificate: params.signed_by(&key, &self.issuer).unwrap().pem(),
             key: key.serialize_pem(),

@@ -3,4 +3,5 @@
 pub mod duration;
 pub mod regexp;
 pub mod strconv;
+pub mod template;
 pub mod yaml;

@@ -39,8 +39,11 @@ pub const FAMILIES: &[&Family] = &[&REQUESTS, &IN_FLIGHT, &ERRORS];
 /// What happens when a scrape holds inconsistent samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnError {
-    /// All valid samples are served.
+    /// All valid samples are served, and the errors logged.
     Continue,
+    /// All valid samples are served; that what the monitored system says twice is served once goes
+    /// without saying.
+    Tolerate,
     /// Status 500 and the errors as text.
     Refuse,
 }
@@ -151,6 +154,7 @@ impl MetricsHandler {
         let request = ScrapeRequest {
             query: Query::default(),
             deadline: self.inner.deadline(None),
+            scrape_timeout: None,
             format: format::negotiate(None, Offers::default()),
         };
         let scraped = self.inner.source.scrape(&request).await;
@@ -178,9 +182,11 @@ impl Handler for MetricsHandler {
                 return text(StatusCode::SERVICE_UNAVAILABLE, why);
             }
             let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
+            let scrape_timeout = header("x-prometheus-scrape-timeout-seconds");
             let request = ScrapeRequest {
                 query: Query::parse(head.uri.query().unwrap_or("")),
-                deadline: inner.deadline(header("x-prometheus-scrape-timeout-seconds")),
+                deadline: inner.deadline(scrape_timeout),
+                scrape_timeout: scrape_timeout.map(str::to_owned),
                 format: format::negotiate(header("accept"), inner.options.offers),
             };
             let coding = compress::negotiate(header("accept-encoding"), inner.options.codings);
@@ -245,8 +251,13 @@ impl Inner {
         arena.seal();
         if !arena.problems().is_empty() {
             count(&self.counters.gathering);
-            let error = gather_error(arena.problems());
-            tracing::error!(error, "error gathering metrics");
+            if self.options.on_error == OnError::Tolerate {
+                let problems = arena.problems().len();
+                tracing::debug!(problems, "samples were left out");
+            } else {
+                let error = gather_error(arena.problems());
+                tracing::error!(error, "error gathering metrics");
+            }
         }
         let names = query.all("name[]");
         if !names.is_empty() {
