@@ -132,14 +132,12 @@ fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
     let file = file.rsplit('/').next().unwrap_or(file);
     let source = format!("{file}:{}", metadata.line().unwrap_or(0));
     let pairs: Vec<(&str, &str)> = fields.pairs.iter().map(|(k, v)| (*k, v.as_str())).collect();
-    line_at(
-        shape,
-        now,
-        *metadata.level(),
-        &source,
-        &fields.message,
-        &pairs,
-    )
+    let words = Words {
+        message: &fields.message,
+        pairs: &pairs,
+        bare: &fields.bare,
+    };
+    line_at(shape, now, *metadata.level(), &source, words)
 }
 
 /// One line without its newline, for logs that do not go the way of all events: what happened now,
@@ -151,7 +149,12 @@ pub fn line(
     message: &str,
     pairs: &[(&str, &str)],
 ) -> String {
-    line_at(shape, &Zoned::now(), level, source, message, pairs)
+    let words = Words {
+        message,
+        pairs,
+        bare: &[],
+    };
+    line_at(shape, &Zoned::now(), level, source, words)
 }
 
 /// What a line says.
@@ -159,17 +162,23 @@ pub fn line(
 struct Words<'a> {
     message: &'a str,
     pairs: &'a [(&'a str, &'a str)],
+    /// Keys of numbers and truth values, which JSON has without quotes.
+    bare: &'a [&'static str],
 }
 
-fn line_at(
-    shape: Shape,
-    now: &Zoned,
-    level: Level,
-    source: &str,
-    message: &str,
-    pairs: &[(&str, &str)],
-) -> String {
-    let words = Words { message, pairs };
+impl Words<'_> {
+    fn push_json(&self, line: &mut String, key: &str, value: &str) {
+        push_json(line, key);
+        line.push(':');
+        match self.bare.contains(&key) {
+            true => line.push_str(value),
+            false => push_json(line, value),
+        }
+    }
+}
+
+fn line_at(shape: Shape, now: &Zoned, level: Level, source: &str, words: Words<'_>) -> String {
+    let Words { message, pairs, .. } = words;
     match shape {
         Shape::Logrus => logrus(words, level, now),
         Shape::LogrusJson => logrus_json(words, level, now),
@@ -192,21 +201,12 @@ fn line_at(
             let mut line = format!("{{\"time\":\"{}\",\"level\":\"{level}\"", timestamp(now, 9));
             for (key, value) in [("source", source), ("msg", message)].iter().chain(pairs) {
                 line.push(',');
-                fields.push_json(&mut line, key, value);
+                words.push_json(&mut line, key, value);
             }
             line.push('}');
             line
         }
     }
-}
-
-/// One line in the shape of [`Shape::Logrus`], for what is printed elsewhere than on the log.
-pub fn logrus_line(level: Level, message: &str) -> String {
-    let fields = Fields {
-        message: message.to_owned(),
-        pairs: Vec::new(),
-    };
-    logrus(&fields, level, &Zoned::now())
 }
 
 fn logrus_level(level: Level) -> &'static str {
@@ -249,7 +249,7 @@ fn logrus_json(words: Words<'_>, level: Level, now: &Zoned) -> String {
         if index > 0 {
             line.push(',');
         }
-        fields.push_json(&mut line, key, value);
+        words.push_json(&mut line, key, value);
     }
     line.push('}');
     line
@@ -319,15 +319,6 @@ impl Fields {
     fn take_bare(&mut self, field: &Field, value: String) {
         self.bare.push(key(field.name()));
         self.take(field, value);
-    }
-
-    fn push_json(&self, line: &mut String, key: &str, value: &str) {
-        push_json(line, key);
-        line.push(':');
-        match self.bare.contains(&key) {
-            true => line.push_str(value),
-            false => push_json(line, value),
-        }
     }
 }
 
