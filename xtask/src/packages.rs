@@ -62,6 +62,21 @@ pub const ALL: &[Exporter] = &[
 ];
 
 impl Exporter {
+    /// Files that its image has beside the binary: where they are, from the root of the repository,
+    /// and where they go, from the root of the image.
+    pub fn files(&self) -> &'static [(&'static str, &'static str)] {
+        match self.name {
+            "blackbox-exporter" => &[
+                ("docker/blackbox.yml", "etc/blackbox_exporter/config.yml"),
+                (
+                    "/etc/ssl/certs/ca-certificates.crt",
+                    "etc/ssl/certs/ca-certificates.crt",
+                ),
+            ],
+            _ => &[],
+        }
+    }
+
     /// Arguments that make it listen on loopback addresses only: metrics on the first, what else it
     /// has on the second.
     pub fn listen(&self, metrics: SocketAddr, other: SocketAddr) -> Vec<String> {
