@@ -77,9 +77,9 @@ fn index(reports: &[Arc<Report>]) -> String {
             "<strong>Failure</strong>"
         };
         // Writing to a String cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             rows,
-            "<tr><td>{}</td><td>{}</td><td>{verdict}</td><td><a href=\"logs?id={}\">Logs</a></td></tr>\n",
+            "<tr><td>{}</td><td>{}</td><td>{verdict}</td><td><a href=\"logs?id={}\">Logs</a></td></tr>",
             escape(&report.module.name),
             escape(&report.shown),
             report.id
