@@ -78,6 +78,8 @@ fn context(exporter: &Exporter) -> Result<PathBuf, String> {
     let mut touch = Command::new("touch");
     touch.arg(format!("--date=@{}", dist::commit_time()));
     run::check(touch.args(&files).arg(&bin).arg(&context))?;
+    // The builder of docker makes every stage, the one that copies this folder too.
+    make_empty(&context.join("etc"))?;
     for (from, to) in exporter.files() {
         add(&run::root().join(from), &context, to)?;
     }
