@@ -185,6 +185,8 @@ impl Connected {
 
 /// What the client library is told of TLS.
 fn ssl(tls: &Tls) -> Result<Option<SslOpts>, String> {
+    // The client library takes the process's provider; an earlier choice stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let unverified = || SslOpts::default().with_danger_accept_invalid_certs(true);
     let mut ssl = match &tls.wanted {
         Wanted::No | Wanted::Unknown(_) => return Ok(None),
