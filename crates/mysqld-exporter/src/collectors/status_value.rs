@@ -59,7 +59,7 @@ fn zone(text: &str) -> Option<f64> {
 }
 
 /// `2006-01-02 15:04:05`, a fraction of the second being dropped.
-fn date(text: &str) -> Option<f64> {
+pub fn date(text: &str) -> Option<f64> {
     let (date, time) = text.split_once(' ')?;
     let (whole, fraction) = time.split_once(['.', ',']).unwrap_or((time, "0"));
     if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
