@@ -4,7 +4,10 @@ pub mod client;
 pub mod daemon;
 pub mod hung_mount;
 pub mod mariadb;
+pub mod peers;
 pub mod pki;
+pub mod postgres;
+pub mod redis;
 
 pub use client::{Client, Reply};
 pub use daemon::{Daemon, run};

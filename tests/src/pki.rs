@@ -1,7 +1,7 @@
 //! Certificates made for one test.
 
 use crate::client::Client;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io;
 use std::net::TcpStream;
@@ -27,6 +27,9 @@ impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // A name of its own: OpenSSL takes a leaf of its issuer's name for self-signed.
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, "authority of tests");
         let key = KeyPair::generate().unwrap();
         Authority {
             issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
@@ -47,6 +50,19 @@ impl Authority {
         params
             .distinguished_name
             .push(rcgen::DnType::CommonName, "leaf");
+        Leaf {
+            certificate: params.signed_by(&key, &self.issuer).unwrap().pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
+    /// Issues a certificate that is valid from the first day of one year to that of another.
+    pub fn issue_for(&self, names: &[&str], years: (i32, i32)) -> Leaf {
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
         Leaf {
             certificate: params.signed_by(&key, &self.issuer).unwrap().pem(),
             key: key.serialize_pem(),

@@ -24,20 +24,53 @@ pub const ALL: &[Exporter] = &[
         about: "Prometheus exporter for Linux hosts",
     },
     Exporter {
+        name: "process-exporter",
+        binary: "process-exporter",
+        port: 9256,
+        about: "Prometheus exporter for named groups of processes",
+    },
+    Exporter {
+        name: "kube-state-metrics",
+        binary: "kube-state-metrics",
+        port: 8080,
+        about: "Prometheus exporter for the state of Kubernetes objects",
+    },
+    Exporter {
+        name: "blackbox-exporter",
+        binary: "blackbox_exporter",
+        port: 9115,
+        about: "Prometheus exporter for probes over HTTP, TCP, DNS, ICMP and gRPC",
+    },
+    Exporter {
         name: "mysqld-exporter",
         binary: "mysqld_exporter",
         port: 9104,
         about: "Prometheus exporter for MySQL and MariaDB servers",
     },
     Exporter {
-        name: "process-exporter",
-        binary: "process-exporter",
-        port: 9256,
-        about: "Prometheus exporter for named groups of processes",
+        name: "postgres-exporter",
+        binary: "postgres_exporter",
+        port: 9187,
+        about: "Prometheus exporter for PostgreSQL servers",
+    },
+    Exporter {
+        name: "redis-exporter",
+        binary: "redis_exporter",
+        port: 9121,
+        about: "Prometheus exporter for Redis and Valkey servers",
     },
 ];
 
 impl Exporter {
+    /// Files that its image has beside the binary: where they stand in the workspace, and where in
+    /// the image.
+    pub fn files(&self) -> &'static [(&'static str, &'static str)] {
+        match self.name {
+            "blackbox-exporter" => &[("docker/blackbox.yml", "etc/blackbox_exporter/config.yml")],
+            _ => &[],
+        }
+    }
+
     /// Arguments that make it listen on loopback addresses only: metrics on the first, what else it
     /// has on the second.
     pub fn listen(&self, metrics: SocketAddr, other: SocketAddr) -> Vec<String> {

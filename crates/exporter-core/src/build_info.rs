@@ -14,9 +14,12 @@ pub struct BuildInfo {
 }
 
 const BRANCH: &str = or_unknown(option_env!("EXPORTERS_BRANCH"));
-const REVISION: &str = or_unknown(option_env!("EXPORTERS_REVISION"));
-const BUILD_DATE: &str = or_unknown(option_env!("EXPORTERS_BUILD_DATE"));
-const RUSTC: &str = env!("EXPORTERS_RUSTC");
+/// The commit that was built, or `unknown`.
+pub const REVISION: &str = or_unknown(option_env!("EXPORTERS_REVISION"));
+/// When it was built, or `unknown`.
+pub const BUILD_DATE: &str = or_unknown(option_env!("EXPORTERS_BUILD_DATE"));
+/// The compiler and its version.
+pub const RUSTC: &str = env!("EXPORTERS_RUSTC");
 const TAGS: &str = "unknown";
 
 const fn or_unknown(value: Option<&'static str>) -> &'static str {
@@ -105,9 +108,9 @@ impl BuildInfo {
         )
     }
 
-    /// Puts `<name>_build_info`.
-    pub fn put(&self, out: &mut Arena) {
-        let values = [
+    /// The values of [`LABELS`].
+    pub fn values(&self) -> [&'static str; 7] {
+        [
             BRANCH,
             architecture(),
             "linux",
@@ -115,8 +118,12 @@ impl BuildInfo {
             REVISION,
             TAGS,
             self.version,
-        ];
-        out.put(self.family, &values, 1.0);
+        ]
+    }
+
+    /// Puts `<name>_build_info`.
+    pub fn put(&self, out: &mut Arena) {
+        out.put(self.family, &self.values(), 1.0);
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Identity {
     /// Arguments; none for kernel threads and zombies.
     pub arguments: Vec<String>,
     /// Effective user.
-    pub uid: u32,
+    pub uid: u64,
     /// Start in hundredths of a second since the epoch.
     pub started: u64,
 }

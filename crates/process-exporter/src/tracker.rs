@@ -357,7 +357,7 @@ impl Tracker {
         stat: &parse::Stat<'_>,
         comm: &[u8],
         arguments: Vec<String>,
-        uid: u32,
+        uid: u64,
     ) -> Identity {
         Identity {
             pid,

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 /// Looks users up once.
 #[derive(Debug, Default)]
 pub struct Users {
-    known: HashMap<u32, String>,
+    known: HashMap<u64, String>,
 }
 
 impl Users {
     /// The name of a user, its number where it has none.
-    pub fn name(&mut self, uid: u32) -> &str {
+    pub fn name(&mut self, uid: u64) -> &str {
         self.known.entry(uid).or_insert_with(|| {
             let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
             find(&passwd, uid).unwrap_or_else(|| uid.to_string())
@@ -19,7 +19,7 @@ impl Users {
 }
 
 /// The name in front of a number in lines `name:password:uid:…`.
-fn find(passwd: &[u8], uid: u32) -> Option<String> {
+fn find(passwd: &[u8], uid: u64) -> Option<String> {
     passwd.split(|b| *b == b'\n').find_map(|line| {
         let mut fields = line.split(|b| *b == b':');
         let name = fields.next().filter(|n| !n.is_empty() && n[0] != b'#')?;

@@ -128,6 +128,20 @@ impl Flag {
             .or_else(prefixed)
     }
 
+    /// What a variable says of a flag of Go's `flag` package, checked: those programs take the
+    /// variables they declare as defaults, so an empty text counts, and whole numbers are decimal.
+    pub(super) fn go_env(&self, env: impl Fn(&str) -> Option<String>) -> Option<String> {
+        let declared = self.env.and_then(&env);
+        match (self.kind, declared) {
+            (FlagKind::Text, Some(text)) => Some(text),
+            (FlagKind::Int, Some(text)) => strconv::parse_int(&text, 10).map(|v| v.to_string()),
+            (_, Some(text)) if !text.is_empty() => self.go_value(&text),
+            _ => self
+                .env_value(env)
+                .and_then(|(_, text)| self.go_value(&text)),
+        }
+    }
+
     /// A value as Go's own packages read it, in the form that [`Matches`] holds.
     pub(super) fn go_value(&self, text: &str) -> Option<String> {
         match self.kind {

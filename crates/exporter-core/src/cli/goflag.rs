@@ -69,7 +69,7 @@ pub fn parse(
     }
     let mut matches = Matches::default();
     for flag in &app.flags {
-        let variable = flag.env_value(&env).and_then(|(_, v)| flag.go_value(&v));
+        let variable = flag.go_env(&env);
         let default = || flag.default.iter().map(|v| (*v).to_owned()).collect();
         let (source, values) = match (given.remove(flag.name), variable) {
             (Some(values), _) => (Source::CommandLine, values),
@@ -130,12 +130,12 @@ fn usage(app: &App, env: Env<'_>) -> String {
             FlagKind::Duration => " duration",
             _ => " string",
         };
-        let variable = flag.env_value(env).and_then(|(_, v)| flag.go_value(&v));
+        let variable = flag.go_env(env);
         let default = match flag.default {
             _ if variable.is_some() && !flag.secret => {
                 default_text(flag, &variable.unwrap_or_default())
             }
-            [] | ["" | "false" | "0"] => String::new(),
+            [] | ["" | "false" | "0" | "0s"] => String::new(),
             _ if flag.secret => String::new(),
             values => default_text(flag, &values.join(",")),
         };
@@ -167,7 +167,7 @@ mod tests {
         /// Flags to parse.
         pub struct Flags {
             /// Address.
-            "web.listen-address" address: String = [":9121"];
+            "web.listen-address" [env("ADDRESS")] address: String = [":9121"];
             /// Number.
             "count" [env("COUNT")] count: i64 = ["1"];
             /// Switch.
@@ -219,6 +219,13 @@ mod tests {
         assert_eq!(run(&[], Some("7")).unwrap().count, 7);
         assert_eq!(run(&[], Some("x")).unwrap().count, 1);
         assert_eq!(run(&["-count=2"], Some("7")).unwrap().count, 2);
+        // Declared variables are defaults: a text may be empty, a number is plain.
+        let env = |name: &str| (name == "ADDRESS").then(String::new);
+        let matches = parse(&app(), &[], env).unwrap();
+        assert_eq!(Flags::read(&matches).unwrap().address, "");
+        for bad in ["", "0x10", "1_0"] {
+            assert_eq!(run(&[], Some(bad)).unwrap().count, 1, "{bad}");
+        }
     }
 
     #[test]

@@ -39,8 +39,11 @@ pub const FAMILIES: &[&Family] = &[&REQUESTS, &IN_FLIGHT, &ERRORS];
 /// What happens when a scrape holds inconsistent samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnError {
-    /// All valid samples are served.
+    /// All valid samples are served, and the errors logged.
     Continue,
+    /// All valid samples are served; that what the monitored system says twice is served once goes
+    /// without saying.
+    Tolerate,
     /// Status 500 and the errors as text.
     Refuse,
 }
@@ -248,8 +251,13 @@ impl Inner {
         arena.seal();
         if !arena.problems().is_empty() {
             count(&self.counters.gathering);
-            let error = gather_error(arena.problems());
-            tracing::error!(error, "error gathering metrics");
+            if self.options.on_error == OnError::Tolerate {
+                let problems = arena.problems().len();
+                tracing::debug!(problems, "samples were left out");
+            } else {
+                let error = gather_error(arena.problems());
+                tracing::error!(error, "error gathering metrics");
+            }
         }
         let names = query.all("name[]");
         if !names.is_empty() {

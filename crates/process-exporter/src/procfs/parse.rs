@@ -54,7 +54,7 @@ pub fn stat(bytes: &[u8]) -> Option<Stat<'_>> {
             12 => stat.major_faults = number(field)?,
             14 => stat.utime = number(field)?,
             15 => stat.stime = number(field)?,
-            20 => stat.threads = number(field)?,
+            20 => stat.threads = u64::try_from(signed(field)?).unwrap_or(0),
             22 => stat.start = number(field)?,
             23 => stat.vsize = number(field)?,
             24 => stat.rss = u64::try_from(signed(field)?).unwrap_or(0),
@@ -69,7 +69,7 @@ pub fn stat(bytes: &[u8]) -> Option<Stat<'_>> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Effective user.
-    pub uid: u32,
+    pub uid: u64,
     /// Swapped memory in bytes.
     pub swap: u64,
     /// Times that the task gave the processor up.
@@ -78,25 +78,18 @@ pub struct Status {
     pub nonvoluntary: u64,
 }
 
-/// Parses `status`.
+/// Parses `status`. Only a user that is no number is an error.
 pub fn status(bytes: &[u8]) -> Option<Status> {
     let mut status = Status::default();
     if let Some(line) = line(bytes, b"Uid:") {
-        let effective = line
-            .split(|b| *b == b'\t')
-            .filter(|f| !f.is_empty())
-            .nth(1)?;
-        status.uid = u32::try_from(number(effective.trim_ascii())?).ok()?;
+        let mut users = line.trim_ascii().split(|b| *b == b'\t');
+        number(users.next()?)?;
+        status.uid = users.next().map_or(Some(0), number)?;
     }
-    if let Some(line) = line(bytes, b"VmSwap:") {
-        status.swap = kibibytes(line)?;
-    }
-    if let Some(line) = line(bytes, b"voluntary_ctxt_switches:") {
-        status.voluntary = number(line.trim_ascii())?;
-    }
-    if let Some(line) = line(bytes, b"nonvoluntary_ctxt_switches:") {
-        status.nonvoluntary = number(line.trim_ascii())?;
-    }
+    let of = |name| line(bytes, name).and_then(|text| number(text.trim_ascii()));
+    status.swap = line(bytes, b"VmSwap:").and_then(kibibytes).unwrap_or(0);
+    status.voluntary = of(b"voluntary_ctxt_switches:").unwrap_or(0);
+    status.nonvoluntary = of(b"nonvoluntary_ctxt_switches:").unwrap_or(0);
     Some(status)
 }
 
@@ -120,22 +113,25 @@ pub fn io(bytes: &[u8]) -> Option<(u64, u64)> {
     Some((values[4], values[5]))
 }
 
-/// The soft limit of open files of `limits`. Every line holds a name, two values and mostly a unit.
+/// The soft limit of open files of `limits`, 0 where it is not told. The first line is the head;
+/// every other holds a name, two values and mostly a unit.
 pub fn file_limit(bytes: &[u8]) -> Option<u64> {
-    let mut lines = bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty());
-    lines.next()?;
-    let mut limit = None;
-    for line in lines {
+    let mut limit = 0;
+    for line in bytes
+        .split(|b| *b == b'\n')
+        .skip(1)
+        .filter(|l| !l.is_empty())
+    {
         // Names hold single blanks; columns stand apart by at least two.
         let gap = memchr::memmem::find(line, b"  ")?;
         let mut values = line[gap..].split(|b| *b == b' ').filter(|v| !v.is_empty());
         let soft = resource(values.next()?)?;
         resource(values.next()?)?;
         if line.starts_with(b"Max open files ") {
-            limit = Some(soft);
+            limit = soft;
         }
     }
-    limit
+    Some(limit)
 }
 
 fn resource(text: &[u8]) -> Option<u64> {
@@ -148,22 +144,31 @@ fn resource(text: &[u8]) -> Option<u64> {
 /// Bytes of `Pss` and `SwapPss` of `smaps_rollup`. The first line names the address range.
 pub fn smaps_rollup(bytes: &[u8]) -> Option<(u64, u64)> {
     let end = memchr::memchr(b'\n', bytes)?;
-    let rest = &bytes[end..];
-    let of = |name| line(rest, name).map_or(Some(0), kibibytes);
-    Some((of(b"Pss:")?, of(b"SwapPss:")?))
+    let mut lines = bytes[end + 1..]
+        .split(|b| *b == b'\n')
+        .filter(|l| !l.is_empty());
+    let is_number = |line: &[u8]| {
+        let at = memchr::memchr(b':', line)?;
+        kibibytes(&line[at + 1..])
+    };
+    lines
+        .all(|line| line.starts_with(b"VmFlags") || is_number(line).is_some())
+        .then(|| proportional(&bytes[end..]))
 }
 
 /// The same, summed over all mappings of `smaps`.
 pub fn smaps(bytes: &[u8]) -> Option<(u64, u64)> {
-    let (mut proportional, mut swapped) = (0u64, 0u64);
+    Some(proportional(bytes))
+}
+
+fn proportional(bytes: &[u8]) -> (u64, u64) {
+    let (mut resident, mut swapped) = (0u64, 0u64);
     for line in bytes.split(|b| *b == b'\n') {
-        if let Some(text) = line.strip_prefix(b"Pss:") {
-            proportional = proportional.saturating_add(kibibytes(text)?);
-        } else if let Some(text) = line.strip_prefix(b"SwapPss:") {
-            swapped = swapped.saturating_add(kibibytes(text)?);
-        }
+        let of = |name: &[u8]| line.strip_prefix(name).and_then(kibibytes).unwrap_or(0);
+        resident = resident.saturating_add(of(b"Pss:"));
+        swapped = swapped.saturating_add(of(b"SwapPss:"));
     }
-    Some((proportional, swapped))
+    (resident, swapped)
 }
 
 /// Nanoseconds on a processor and how often the task came onto one, of `schedstat`.
@@ -183,17 +188,16 @@ pub fn cmdline(bytes: &[u8]) -> Vec<String> {
     arguments.map(|a| lossy(a).into_owned()).collect()
 }
 
-/// The paths of `cgroup`, a line `id:controllers:path` each.
+/// The paths of `cgroup`, a line `id:controllers:path` each; none where a line is not so.
 pub fn cgroup(bytes: &[u8]) -> Vec<String> {
-    let mut paths = Vec::new();
-    for line in bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let lines = bytes.split(|b| *b == b'\n');
+    let path = |line: &[u8]| {
         let mut parts = line.splitn(3, |b| *b == b':');
-        match (parts.next(), parts.next(), parts.next()) {
-            (Some(_), Some(_), Some(path)) => paths.push(lossy(path).into_owned()),
-            _ => return Vec::new(),
-        }
-    }
-    paths
+        signed(parts.next()?)?;
+        Some(lossy(parts.nth(1)?).into_owned())
+    };
+    lines.map(path).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// Seconds since the epoch at which the machine started, of `stat` of the whole machine.
@@ -226,8 +230,8 @@ fn line<'a>(bytes: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 /// `  12 kB` in bytes.
 fn kibibytes(text: &[u8]) -> Option<u64> {
     let text = text.trim_ascii();
-    let digits = text.strip_suffix(b"kB").unwrap_or(text);
-    Some(number(digits.trim_ascii())?.saturating_mul(1024))
+    let digits = text.strip_suffix(b" kB").unwrap_or(text);
+    Some(number(digits)?.saturating_mul(1024))
 }
 
 fn number(text: &[u8]) -> Option<u64> {
@@ -294,7 +298,8 @@ Max nice priority         0                    0
         };
         assert_eq!(status(STATUS.as_bytes()), Some(expected));
         assert_eq!(status(b"Name:\tkthreadd\n"), Some(Status::default()));
-        assert_eq!(status(b"VmSwap:\tmuch kB\n"), None);
+        assert_eq!(status(b"VmSwap:\tmuch kB\n"), Some(Status::default()));
+        assert_eq!(status(b"Uid:\tme\tme\tme\tme\n"), None);
     }
 
     #[test]
@@ -306,11 +311,13 @@ Max nice priority         0                    0
         assert_eq!(file_limit(unlimited.as_bytes()), Some(u64::MAX));
         assert_eq!(file_limit(LIMITS.replace("1024", "-1").as_bytes()), None);
         assert_eq!(file_limit(b"Limit\nMax open files\n"), None);
+        assert_eq!(file_limit(b"Limit\n"), Some(0));
         assert_eq!(
             smaps_rollup(ROLLUP.as_bytes()),
             Some((120 * 1024, 6 * 1024))
         );
         assert_eq!(smaps_rollup(b""), None);
+        assert_eq!(smaps_rollup(b"range\nPss 5\n"), None);
         let twice = format!("{ROLLUP}{ROLLUP}");
         assert_eq!(smaps(twice.as_bytes()), Some((240 * 1024, 12 * 1024)));
         assert_eq!(schedstat(b"120345 7 19\n"), Some((120_345, 19)));

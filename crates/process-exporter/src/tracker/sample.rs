@@ -14,7 +14,7 @@ use rustix::io::Errno;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sample {
     pub(super) start: u64,
-    pub(super) uid: u32,
+    pub(super) uid: u64,
     pub(super) state: u8,
     /// Number of the kernel function that it waits in, 0 for none.
     pub(super) waiting: u16,
@@ -147,10 +147,17 @@ impl Tracker {
             tracing::debug!(pid, "too large for its smaps to be read");
             return true;
         }
-        // Kernel threads and zombies have no memory to tell of.
-        let result = match self.procfs.is_live() && sample.present.virtual_ == 0 {
-            true => Err(Errno::SRCH),
-            false => self.procfs.proportional(pid),
+        // Kernel threads and zombies have no memory to tell of. The collection at the start is not
+        // exposed: what may be read is as good as read, and who may read io may read this.
+        let live = self.procfs.is_live();
+        let result = match (
+            live && sample.present.virtual_ == 0,
+            live && self.cycle == 1,
+        ) {
+            (true, _) => Err(Errno::SRCH),
+            (false, true) if sample.hidden => Err(Errno::ACCESS),
+            (false, true) => Ok((0, 0)),
+            (false, false) => self.procfs.proportional(pid),
         };
         match result {
             Ok(bytes) => {

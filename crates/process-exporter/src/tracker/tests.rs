@@ -469,6 +469,8 @@ fn the_procfs_of_this_machine() {
     let procfs = Procfs::open(std::path::Path::new("/proc")).unwrap();
     assert!(procfs.is_live());
     let mut tracker = Tracker::new(procfs, naming, OPTIONS);
+    // The first is not exposed, and leaves out what costs most.
+    tracker.collect().unwrap();
     for _ in 0..3 {
         tracker.collect().unwrap();
         let series = [

@@ -11,7 +11,7 @@ const DEPTH: usize = 100;
 
 /// What ended a list of nodes.
 #[derive(Debug, PartialEq)]
-enum End {
+enum Stop {
     Text,
     End,
     /// `{{else}}`, `{{else if` or `{{else with`, up to where its pipeline begins.
@@ -62,7 +62,7 @@ pub(super) fn parse(text: &str) -> Result<Template, String> {
         ranges: 0,
     };
     let (main, end) = parser.nodes()?;
-    if end != End::Text {
+    if end != Stop::Text {
         return Err("there is an {{end}} or {{else}} without a block".to_owned());
     }
     Ok(Template {
@@ -72,7 +72,7 @@ pub(super) fn parse(text: &str) -> Result<Template, String> {
 }
 
 impl Parser {
-    fn nodes(&mut self) -> Result<(Vec<Node>, End), String> {
+    fn nodes(&mut self) -> Result<(Vec<Node>, Stop), String> {
         self.depth += 1;
         if self.depth > DEPTH {
             return Err(format!("blocks are nested more than {DEPTH} deep"));
@@ -80,7 +80,7 @@ impl Parser {
         let mut nodes = Vec::new();
         let end = loop {
             match self.tokens.next() {
-                None => break End::Text,
+                None => break Stop::Text,
                 Some(Token::Text(text)) => nodes.push(Node::Text(text)),
                 Some(_) => {
                     self.skip_space();
@@ -95,7 +95,7 @@ impl Parser {
     }
 
     /// One action behind its opening braces.
-    fn action(&mut self, nodes: &mut Vec<Node>) -> Result<Option<End>, String> {
+    fn action(&mut self, nodes: &mut Vec<Node>) -> Result<Option<Stop>, String> {
         let word = match self.tokens.peek() {
             Some(Token::Word(word)) => word.clone(),
             _ => String::new(),
@@ -113,7 +113,7 @@ impl Parser {
             "range" => nodes.push(Node::Range(self.branch("range")?)),
             "end" => {
                 self.close("end")?;
-                return Ok(Some(End::End));
+                return Ok(Some(Stop::End));
             }
             "else" => return self.else_().map(Some),
             "define" => self.define()?,
@@ -137,16 +137,16 @@ impl Parser {
         Ok(None)
     }
 
-    fn else_(&mut self) -> Result<End, String> {
+    fn else_(&mut self) -> Result<Stop, String> {
         self.skip_space();
         for keyword in ["if", "with"] {
             if self.tokens.peek() == Some(&Token::Word(keyword.to_owned())) {
                 self.tokens.next();
-                return Ok(End::Else(Some(keyword)));
+                return Ok(Stop::Else(Some(keyword)));
             }
         }
         self.close("else")?;
-        Ok(End::Else(None))
+        Ok(Stop::Else(None))
     }
 
     fn branch(&mut self, keyword: &str) -> Result<Branch, String> {
@@ -160,25 +160,25 @@ impl Parser {
         let (then, end) = self.nodes()?;
         self.ranges -= usize::from(keyword == "range");
         let otherwise = match end {
-            End::End => Vec::new(),
-            End::Text => return Err(format!("{{{{{keyword}}}}} has no {{{{end}}}}")),
-            End::Else(None) => {
+            Stop::End => Vec::new(),
+            Stop::Text => return Err(format!("{{{{{keyword}}}}} has no {{{{end}}}}")),
+            Stop::Else(None) => {
                 let (otherwise, end) = self.nodes()?;
-                if end != End::End {
+                if end != Stop::End {
                     return Err(format!(
                         "{{{{{keyword}}}}} has no {{{{end}}}} behind its {{{{else}}}}"
                     ));
                 }
                 otherwise
             }
-            End::Else(Some(next)) if next == keyword => {
+            Stop::Else(Some(next)) if next == keyword => {
                 let branch = self.branch(next)?;
                 vec![match next {
                     "if" => Node::If(branch),
                     _ => Node::With(branch),
                 }]
             }
-            End::Else(Some(next)) => {
+            Stop::Else(Some(next)) => {
                 return Err(format!(
                     "{{{{else {next}}}}} does not belong to {{{{{keyword}}}}}"
                 ));
@@ -198,7 +198,7 @@ impl Parser {
         let outside = std::mem::replace(&mut self.variables, vec!["$".to_owned()]);
         let ranges = std::mem::take(&mut self.ranges);
         let (nodes, end) = self.nodes()?;
-        if end != End::End {
+        if end != Stop::End {
             return Err("a defined template has no {{end}}".to_owned());
         }
         self.variables = outside;

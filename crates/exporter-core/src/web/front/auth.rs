@@ -16,6 +16,9 @@ const AT_A_TIME: usize = 1;
 /// Stands in for the hash of an unknown user, at the usual cost. Whatever fits it is refused.
 const DUMMY: &str = "$2b$10$yn5aGqTn0dZTkcqGUuSp6.vV4pLq0BPl0NnZ1hUbk8wqfXqGMZQ2m";
 
+/// Its cost.
+const DUMMY_COST: u32 = 10;
+
 /// Users and their bcrypt hashes.
 pub type Users = HashMap<String, String>;
 
@@ -105,6 +108,14 @@ fn normalise(hash: &str) -> Option<String> {
     let rest = hash.strip_prefix("$2")?;
     let (minor, rest) = rest.split_once('$')?;
     (minor.len() <= 1).then(|| format!("$2b${rest}"))
+}
+
+/// A hash of a password that is given in clear, as expensive to check as that of an unknown user.
+///
+/// # Errors
+/// Where the system gives no random bytes.
+pub fn hash(password: &str) -> Result<String, String> {
+    bcrypt::hash(password, DUMMY_COST).map_err(|e| format!("could not hash a password: {e}"))
 }
 
 /// Checks the form of a hash: prefix, cost from 4 to 31, and 53 characters of salt and digest.

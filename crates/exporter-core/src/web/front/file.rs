@@ -15,6 +15,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// What exporters that are older than the file have flags for.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// TLS; paths are relative to the working directory.
+    pub tls: TlsSection,
+    /// Users and their bcrypt hashes.
+    pub users: Vec<(String, String)>,
+    /// What passwords protect, for the challenge.
+    pub realm: Option<&'static str>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
@@ -163,6 +174,18 @@ pub fn read(path: &Path) -> (Sources, Result<Arc<Settings>, String>) {
     let settings = config::load::<File>(path).and_then(|file| {
         check(file, path, &mut sources).map_err(|e| format!("{}: {e}", path.display()))
     });
+    (sources, settings.map(Arc::new))
+}
+
+/// Checks what flags say and reads the files that they name.
+pub fn of_parts(parts: &Parts) -> (Sources, Result<Arc<Settings>, String>) {
+    let file = File {
+        tls_server_config: parts.tls.clone(),
+        basic_auth_users: parts.users.iter().cloned().collect(),
+        ..File::default()
+    };
+    let mut sources = Sources::default();
+    let settings = check(file, Path::new(""), &mut sources);
     (sources, settings.map(Arc::new))
 }
 
@@ -340,6 +363,26 @@ mod tests {
                 .limiter()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn settings_of_flags() {
+        let mut parts = Parts {
+            users: vec![("u".to_owned(), "$2b$04$x".to_owned())],
+            ..Parts::default()
+        };
+        let (sources, settings) = of_parts(&parts);
+        assert!(sources.are_current());
+        let settings = settings.unwrap();
+        assert!(settings.tls.is_none() && settings.users.contains_key("u"));
+        parts.tls.cert_file = Some(PathBuf::from("/nowhere/cert.pem"));
+        parts.tls.key_file = Some(PathBuf::from("/nowhere/key.pem"));
+        let (_, settings) = of_parts(&parts);
+        let told = match settings {
+            Ok(settings) => settings.fault().unwrap_or_default().to_owned(),
+            Err(error) => error,
+        };
+        assert!(told.contains("/nowhere/cert.pem"), "{told}");
     }
 
     #[test]

@@ -14,6 +14,9 @@ use super::handler::{Request, Response, full, text};
 use super::listen::Connection;
 use super::router::Router;
 use super::watch::Watched;
+pub use auth::{check_hash, hash};
+pub use file::{Parts, TlsSection};
+
 use auth::Authenticator;
 use file::{Settings, Sources};
 use http::{HeaderValue, StatusCode, header};
@@ -36,6 +39,8 @@ pub enum Accepted {
 #[derive(Default)]
 pub struct Front {
     live: Option<Live>,
+    /// Name of what passwords protect, where it is told.
+    realm: Option<&'static str>,
     /// Fixed at start: a listener cannot change between plain and TLS.
     is_tls: bool,
     http2: bool,
@@ -45,10 +50,35 @@ pub struct Front {
     open: Vec<String>,
 }
 
-/// The file and what was read of it last.
+/// Where settings come from and what was read of it last.
 struct Live {
-    path: PathBuf,
+    origin: Origin,
     state: Mutex<State>,
+}
+
+/// Where settings come from.
+enum Origin {
+    /// The web configuration file.
+    File(PathBuf),
+    /// Flags; the files that they name are read again as those of the configuration file are.
+    Parts(Box<Parts>),
+}
+
+impl Origin {
+    fn read(&self) -> (Sources, Result<Arc<Settings>, String>) {
+        match self {
+            Origin::File(path) => file::read(path),
+            Origin::Parts(parts) => file::of_parts(parts),
+        }
+    }
+
+    /// For logs.
+    fn name(&self) -> std::path::Display<'_> {
+        match self {
+            Origin::File(path) => path.display(),
+            Origin::Parts(_) => Path::new("flags").display(),
+        }
+    }
 }
 
 struct State {
@@ -66,7 +96,7 @@ impl Live {
         let mut state = lock(&self.state);
         if !state.sources.are_current() {
             let changed = !state.sources.look_the_same();
-            let (sources, settings) = file::read(&self.path);
+            let (sources, settings) = self.origin.read();
             if changed {
                 self.tell(&settings);
             }
@@ -76,7 +106,7 @@ impl Live {
     }
 
     fn tell(&self, settings: &Result<Arc<Settings>, String>) {
-        let path = self.path.display();
+        let path = self.origin.name();
         match settings.as_ref().map(|settings| settings.fault()) {
             Err(error) => tracing::error!(err = error, "Unable to parse configuration"),
             Ok(Some(fault)) => tracing::error!(%path, err = fault, "web configuration has a fault"),
@@ -91,10 +121,25 @@ impl Front {
         if path.as_os_str().is_empty() {
             return Ok(Front::default());
         }
-        let (sources, settings) = file::read(path);
+        Self::new(Origin::File(path.to_owned()))
+    }
+
+    /// Takes settings of flags.
+    ///
+    /// # Errors
+    /// What is wrong with a word or a file.
+    pub fn from_parts(parts: Parts) -> Result<Self, String> {
+        let realm = parts.realm;
+        let mut front = Self::new(Origin::Parts(Box::new(parts)))?;
+        front.realm = realm;
+        Ok(front)
+    }
+
+    fn new(origin: Origin) -> Result<Self, String> {
+        let (sources, settings) = origin.read();
         let settings = settings?;
         if let Some(fault) = settings.fault() {
-            return Err(format!("{}: {fault}", path.display()));
+            return Err(format!("{}: {fault}", origin.name()));
         }
         let limiter = settings.limiter();
         if let Some(limiter) = &limiter {
@@ -106,8 +151,9 @@ impl Front {
             limiter,
             authenticator: Authenticator::default(),
             open: Vec::new(),
+            realm: None,
             live: Some(Live {
-                path: path.to_owned(),
+                origin,
                 state: Mutex::new(State {
                     sources,
                     settings: Ok(settings),
@@ -191,7 +237,7 @@ impl Front {
                 .await;
         let mut response = match admitted {
             true => router.answer(request).await,
-            false => unauthorized(),
+            false => unauthorized(self.realm),
         };
         for (name, value) in &settings.headers {
             response.headers_mut().insert(name.clone(), value.clone());
@@ -218,10 +264,12 @@ async fn refuse(mut stream: Watched<Box<dyn Connection>>, answer: &[u8]) -> io::
     stream.shutdown().await
 }
 
-fn unauthorized() -> Response {
+fn unauthorized(realm: Option<&str>) -> Response {
     let mut response = text(StatusCode::UNAUTHORIZED, "");
     *response.body_mut() = full("Unauthorized\n");
-    let basic = HeaderValue::from_static("Basic");
+    let named = realm.map(|realm| format!("Basic realm=\"{realm}\""));
+    let basic = named.and_then(|text| HeaderValue::try_from(text).ok());
+    let basic = basic.unwrap_or(HeaderValue::from_static("Basic"));
     response
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, basic);
