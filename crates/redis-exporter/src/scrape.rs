@@ -440,13 +440,20 @@ impl Scraper {
     /// Asked for alone: beside other commands the buffers of this very connection would stand out.
     async fn list_clients(&self, kept: &mut Kept, deadline: Instant, out: &mut Samples<'_>) {
         let options = &self.settings.options;
-        let Some(open) = kept.open.as_mut().filter(|_| options.export_client_list) else {
+        let groups = self.settings.extra.export_client_groups;
+        let wanted = options.export_client_list || groups;
+        let Some(open) = kept.open.as_mut().filter(|_| wanted) else {
             return;
         };
         match open.connection.command(&["CLIENT", "LIST"], deadline).await {
             Ok(reply) => {
                 let list = reply::text(&reply).unwrap_or("");
-                clients::put(list, options.export_client_port, instance::now(), out);
+                if options.export_client_list {
+                    clients::put(list, options.export_client_port, instance::now(), out);
+                }
+                if groups {
+                    clients::put_groups(list, out);
+                }
             }
             Err(error) => tracing::error!(%error, "could not read the list of clients"),
         }
