@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
         14 => drop(c::lnstat::parse(bytes)),
         15 => drop(c::loadavg::parse(bytes)),
         16 => drop(c::mdadm::parse(bytes)),
-        17 => drop(c::meminfo::parse(bytes, |_, _| {})),
+        17 => drop(c::meminfo::parse(bytes, |_| {})),
         18 => drop(c::meminfo_numa::parse_meminfo(bytes)),
         19 => drop(c::mountstats::parse(&text)),
         20 => drop(c::netdev::parse(bytes)),

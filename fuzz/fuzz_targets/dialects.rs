@@ -1,7 +1,8 @@
-//! Durations, numbers, regular expressions, negotiation headers and YAML of users.
+//! Durations, numbers, regular expressions, templates, negotiation headers and YAML of users.
 
 #![no_main]
 
+use exporter_core::dialect::template::{Template, Value};
 use exporter_core::dialect::{duration, regexp, strconv};
 use exporter_core::exposition::{Offers, compress, format};
 use libfuzzer_sys::fuzz_target;
@@ -11,6 +12,10 @@ fuzz_target!(|text: &str| {
     let _ = duration::parse_flag(text);
     let _ = (strconv::parse_float(text), strconv::parse_int(text, 0));
     let _ = regexp::compile_anchored(text);
+    if let Ok(template) = Template::parse(text) {
+        let data = Value::Record(vec![("Comm", Value::Text(text.to_owned()))]);
+        let _ = template.render(&data, &mut String::new());
+    }
     let _ = format::negotiate(Some(text), Offers { open_metrics: true });
     let _ = compress::negotiate(Some(text), &[compress::Coding::Gzip]);
     let _ = exporter_core::config::parse::<BTreeMap<String, String>>(text);

@@ -3,8 +3,11 @@
 pub mod client;
 pub mod daemon;
 pub mod hung_mount;
+pub mod mariadb;
 pub mod pki;
 pub mod redis;
+pub mod postgres;
 
 pub use client::{Client, Reply};
 pub use daemon::{Daemon, run};
+pub use mariadb::MariaDb;

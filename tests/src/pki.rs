@@ -45,7 +45,11 @@ impl Authority {
     pub fn issue(&self, names: &[&str]) -> Leaf {
         let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(names).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        // OpenSSL takes a certificate that is named as its issuer for one that signed itself.
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "leaf");
         Leaf {
             certificate: params.signed_by(&key, &self.issuer).unwrap().pem(),
             key: key.serialize_pem(),

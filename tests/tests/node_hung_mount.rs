@@ -59,14 +59,14 @@ fn a_hung_mount_costs_one_thread_and_its_own_series() {
         threads,
         node.threads()
     );
+    // The thread that waited ends once its call returns; the next scrape measures the mount again.
+    let threads = node.threads();
     mount.answer();
-    let size = format!("node_filesystem_size_bytes{}", labels(""));
     let patience = Instant::now() + Duration::from_secs(10);
-    loop {
-        if scrape().value(&size) == Some(4_096_000.0) {
-            break;
-        }
-        assert!(Instant::now() < patience, "the mount did not come back");
-        std::thread::sleep(Duration::from_millis(20));
+    while node.threads() >= threads {
+        assert!(Instant::now() < patience, "the waiting thread did not end");
+        std::thread::sleep(Duration::from_millis(5));
     }
+    let size = format!("node_filesystem_size_bytes{}", labels(""));
+    assert_eq!(scrape().value(&size), Some(4_096_000.0));
 }

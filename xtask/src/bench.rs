@@ -65,6 +65,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let peer_arguments = run::take_options(&mut arguments, "--peer-arg")?;
     let out = one(run::take_options(&mut arguments, "--out")?);
     let path = one(run::take_options(&mut arguments, "--path")?);
+    let sleepers = number(one(run::take_options(&mut arguments, "--sleepers")?), 0)?;
     let scrapes = number(one(run::take_options(&mut arguments, "--scrapes")?), 500)?;
     let rounds = number(one(run::take_options(&mut arguments, "--rounds")?), 3)?;
     run::no_options(&arguments)?;
@@ -86,6 +87,11 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         Side::new("ours", &ours, our_arguments),
         Side::new("peer", &peer, peer_arguments),
     ];
+    // What process exporters look at.
+    let _sleepers = (0..sleepers)
+        .map(|_| Command::new("sleep").arg("86400").spawn().map(Running))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| format!("sleep: {e}"))?;
     let table = measure(sides, &options)?;
     print!("{table}");
     match out {

@@ -142,6 +142,7 @@ fn pack(out: &Path, name: &str) -> Result<(), String> {
             "--owner=0",
             "--group=0",
             "--numeric-owner",
+            "--mode=u+rw,go=rX",
         ])
         .arg(format!("--mtime=@{time}"))
         .args(["--use-compress-program=gzip -9n", "--file"])

@@ -24,10 +24,40 @@ pub const ALL: &[Exporter] = &[
         about: "Prometheus exporter for Linux hosts",
     },
     Exporter {
+        name: "process-exporter",
+        binary: "process-exporter",
+        port: 9256,
+        about: "Prometheus exporter for named groups of processes",
+    },
+    Exporter {
+        name: "kube-state-metrics",
+        binary: "kube-state-metrics",
+        port: 8080,
+        about: "Prometheus exporter for the state of Kubernetes objects",
+    },
+    Exporter {
+        name: "blackbox-exporter",
+        binary: "blackbox_exporter",
+        port: 9115,
+        about: "Prometheus exporter for probes over HTTP, TCP, DNS, ICMP and gRPC",
+    },
+    Exporter {
+        name: "mysqld-exporter",
+        binary: "mysqld_exporter",
+        port: 9104,
+        about: "Prometheus exporter for MySQL and MariaDB servers",
+    },
+    Exporter {
+        name: "postgres-exporter",
+        binary: "postgres_exporter",
+        port: 9187,
+        about: "Prometheus exporter for PostgreSQL servers",
+    },
+    Exporter {
         name: "redis-exporter",
         binary: "redis_exporter",
         port: 9121,
-        about: "Prometheus exporter for Redis and Valkey",
+        about: "Prometheus exporter for Redis and Valkey servers",
     },
 ];
 

@@ -13,23 +13,46 @@ pub fn load<T: DeserializeOwned + Default>(path: &Path) -> Result<T, String> {
 
 /// The same for a text; the error begins with line and column.
 pub fn parse<T: DeserializeOwned + Default>(text: &str) -> Result<T, String> {
-    let is_content = |line: &str| {
-        let line = line.trim();
-        !line.is_empty() && !line.starts_with('#') && line != "---" && line != "..."
-    };
-    if !text.lines().any(is_content) {
+    if is_empty(text) {
         return Ok(T::default());
     }
-    serde_saphyr::from_str(text).map_err(|error| {
-        let place = error.location();
-        let (line, column) = place.map_or((1, 1), |l| (l.line(), l.column()));
-        let message = error.without_snippet().to_string();
-        // The library repeats the place in its sentence, and advises programmers.
-        let advice = [" at line ", ", set DuplicateKeyPolicy", "; use "];
-        let end = advice.iter().filter_map(|a| message.find(a)).min();
-        let sentence = &message[..end.unwrap_or(message.len())];
-        format!("{line}:{column}: {}", sentence.trim())
+    serde_saphyr::from_str(text).map_err(|error| placed(&error))
+}
+
+/// A text of which only the first document counts and the last of keys that occur twice, as
+/// programs with lenient YAML libraries read theirs; the error begins with line and column.
+pub fn parse_lenient<T: DeserializeOwned + Default>(text: &str) -> Result<T, String> {
+    if is_empty(text) {
+        return Ok(T::default());
+    }
+    let options = serde_saphyr::options! {
+        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
+        reject_unsupported_tags: false,
+    };
+    let mut bytes = text.as_bytes();
+    let mut documents = serde_saphyr::read_with_options(&mut bytes, options);
+    match documents.next() {
+        Some(result) => result.map_err(|error| placed(&error)),
+        None => Ok(T::default()),
+    }
+}
+
+fn is_empty(text: &str) -> bool {
+    !text.lines().any(|line| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with('#') && line != "---" && line != "..."
     })
+}
+
+fn placed(error: &serde_saphyr::Error) -> String {
+    let place = error.location();
+    let (line, column) = place.map_or((1, 1), |l| (l.line(), l.column()));
+    let message = error.without_snippet().to_string();
+    // The library repeats the place in its sentence, and advises programmers.
+    let advice = [" at line ", ", set DuplicateKeyPolicy", "; use "];
+    let end = advice.iter().filter_map(|a| message.find(a)).min();
+    let sentence = &message[..end.unwrap_or(message.len())];
+    format!("{line}:{column}: {}", sentence.trim())
 }
 
 /// For `deserialize_with`: a key without a value is as good as no key, as in
@@ -73,6 +96,16 @@ mod tests {
             assert!(error.starts_with(place), "{text:?}: {error}");
             assert!(error.contains(part), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn lenient_files() {
+        let text = "name: a\nname: b\nmap: &m {x: 1, x: 2}\n---\nname: c\n";
+        let sample: Sample = parse_lenient(text).unwrap();
+        assert_eq!((sample.name.as_str(), &sample.map["x"][..]), ("b", "2"));
+        assert_eq!(parse_lenient::<Sample>("# none\n"), Ok(Sample::default()));
+        let error = parse_lenient::<Sample>("name: a\non: perhaps\n").unwrap_err();
+        assert!(error.starts_with("2:"), "{error}");
     }
 
     #[test]

@@ -158,9 +158,7 @@ fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
             let pairs = fields.pairs.iter().map(|(key, value)| (*key, value));
             for (key, value) in head.into_iter().chain(pairs) {
                 line.push(',');
-                push_json(&mut line, key);
-                line.push(':');
-                push_json(&mut line, value);
+                fields.push_json(&mut line, key, value);
             }
             line.push('}');
             line
@@ -222,9 +220,7 @@ fn logrus_json(fields: &Fields, level: Level, now: &Zoned) -> String {
         if index > 0 {
             line.push(',');
         }
-        push_json(&mut line, key);
-        line.push(':');
-        push_json(&mut line, value);
+        fields.push_json(&mut line, key, value);
     }
     line.push('}');
     line
@@ -279,17 +275,40 @@ fn timestamp(now: &Zoned, digits: usize) -> String {
 struct Fields {
     message: String,
     pairs: Vec<(&'static str, String)>,
+    /// Keys of numbers and truth values, which JSON has without quotes.
+    bare: Vec<&'static str>,
 }
 
 impl Fields {
     fn take(&mut self, field: &Field, value: String) {
         match field.name() {
             "message" => self.message = value,
-            "time" => self.pairs.push(("logged_time", value)),
-            "level" => self.pairs.push(("logged_level", value)),
-            "source" => self.pairs.push(("logged_source", value)),
-            name => self.pairs.push((name, value)),
+            name => self.pairs.push((key(name), value)),
         }
+    }
+
+    fn take_bare(&mut self, field: &Field, value: String) {
+        self.bare.push(key(field.name()));
+        self.take(field, value);
+    }
+
+    fn push_json(&self, line: &mut String, key: &str, value: &str) {
+        push_json(line, key);
+        line.push(':');
+        match self.bare.contains(&key) {
+            true => line.push_str(value),
+            false => push_json(line, value),
+        }
+    }
+}
+
+/// The key of a field; those of the line itself are taken.
+fn key(name: &'static str) -> &'static str {
+    match name {
+        "time" => "logged_time",
+        "level" => "logged_level",
+        "source" => "logged_source",
+        name => name,
     }
 }
 
@@ -298,13 +317,34 @@ impl Visit for Fields {
         self.take(field, value.to_owned());
     }
 
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.take_bare(field, value.to_string());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.take_bare(field, value.to_string());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.take_bare(field, value.to_string());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        // JSON has no words for what is not finite.
+        match value.is_finite() {
+            true => self.take_bare(field, value.to_string()),
+            false => self.take(field, value.to_string()),
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.take(field, format!("{value:?}"));
     }
 }
 
 fn push_logfmt(line: &mut String, value: &str) {
-    let odd = |c: char| c == ' ' || c == '=' || c == '"' || c.is_control() || c == '\u{fffd}';
+    let odd =
+        |c: char| c.is_whitespace() || c == '=' || c == '"' || c.is_control() || c == '\u{fffd}';
     if value.is_empty() || value.contains(odd) {
         push_quoted(line, value);
     } else {
@@ -386,6 +426,7 @@ mod tests {
 
     #[test]
     fn json_lines() {
+        assert!(lines(Shape::Json)[1].ends_with("\"empty\":\"\",\"logged_level\":3}"));
         assert_eq!(
             without_line_number(&lines(Shape::Json)[0]),
             "{\"time\":\"2026-03-04T05:06:07.089000000Z\",\"level\":\"INFO\",\

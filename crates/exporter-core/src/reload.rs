@@ -85,14 +85,21 @@ impl Reloader {
         inner.successful.store(result.is_ok(), Ordering::Release);
         match &result {
             Ok(()) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH);
-                let now = now.map_or(0.0, |t| t.as_secs_f64());
-                inner.succeeded_at.store(now.to_bits(), Ordering::Release);
+                self.succeeded();
                 tracing::info!("Loaded config file");
             }
             Err(err) => tracing::error!(err, "Error reloading config"),
         }
         result
+    }
+
+    /// Says that the configuration in force has been read now, for a start that reads it itself.
+    pub fn succeeded(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0.0, |t| t.as_secs_f64());
+        self.inner.successful.store(true, Ordering::Release);
+        let at = &self.inner.succeeded_at;
+        at.store(now.to_bits(), Ordering::Release);
     }
 
     /// Puts both families.

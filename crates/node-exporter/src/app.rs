@@ -6,7 +6,7 @@ use crate::kernel::SharedFile;
 use crate::options::Options;
 use exporter_core::build_info::BuildInfo;
 use exporter_core::build_info_family;
-use exporter_core::cli::{Dialect, Flag, Matches};
+use exporter_core::cli::{Dialect, Exit, Flag, Matches};
 use exporter_core::collector::{Set, SetOptions};
 use exporter_core::exposition::Family;
 use exporter_core::launch::{self, Program};
@@ -55,8 +55,7 @@ const PROGRAM: Program = Program {
 pub fn run(arguments: &[String]) -> i32 {
     let flags = PROGRAM.parse(arguments, table(), read);
     if flags.options.list_metrics {
-        print!("{}", list_metrics());
-        return 0;
+        Exit::print(list_metrics()).exit();
     }
     log::start(&flags.log);
     launch::run(start(&flags))

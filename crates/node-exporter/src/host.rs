@@ -64,7 +64,9 @@ fn or_default(what: &str, given: &Path, usual: &str) -> Result<PathBuf, String> 
     Ok(path.to_owned())
 }
 
-fn require(what: &str, path: &Path) -> Result<(), String> {
+/// Whether procfs or sysfs is there. Most collectors ask when they are made, some at every scrape
+/// that finds nothing.
+pub fn require(what: &str, path: &Path) -> Result<(), String> {
     let shown = path.display();
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() => Ok(()),

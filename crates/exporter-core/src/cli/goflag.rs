@@ -135,7 +135,7 @@ fn usage(app: &App, env: Env<'_>) -> String {
             _ if variable.is_some() && !flag.secret => {
                 default_text(flag, &variable.unwrap_or_default())
             }
-            [] | ["" | "false" | "0"] => String::new(),
+            [] | ["" | "false" | "0" | "0s"] => String::new(),
             _ if flag.secret => String::new(),
             values => default_text(flag, &values.join(",")),
         };

@@ -50,6 +50,8 @@ struct Slot {
     /// `None` while a worker has it.
     collector: Mutex<Option<Box<dyn Collector>>>,
     returned: Condvar,
+    /// Workers that wait for it, changed under its lock: waking nobody is a system call too.
+    waiting: AtomicUsize,
     /// It ran past the deadline of a scrape and has not come back.
     overran: AtomicBool,
     /// Arenas that finished scrapes gave back; a scrape at a time needs one.
@@ -114,6 +116,7 @@ impl Set {
                 name,
                 collector: Mutex::new(Some(collector)),
                 returned: Condvar::new(),
+                waiting: AtomicUsize::new(0),
                 overran: AtomicBool::new(false),
                 spare: Mutex::new(Vec::new()),
             })
@@ -314,18 +317,25 @@ impl Slot {
             if left.is_zero() || self.overran.load(Ordering::Acquire) {
                 return None;
             }
+            self.waiting.fetch_add(1, Ordering::Relaxed);
             guard = self
                 .returned
                 .wait_timeout(guard, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
     fn give_back(&self, collector: Box<dyn Collector>) {
-        *lock(&self.collector) = Some(collector);
+        let mut guard = lock(&self.collector);
+        *guard = Some(collector);
         self.overran.store(false, Ordering::Release);
-        self.returned.notify_one();
+        let awaited = self.waiting.load(Ordering::Relaxed) > 0;
+        drop(guard);
+        if awaited {
+            self.returned.notify_one();
+        }
     }
 
     fn reuse(&self, mut arena: Arena) {
@@ -471,6 +481,30 @@ mod tests {
         assert_eq!(success(&mut arena, "bad"), 0.0);
         // The thread that hangs must not keep the runtime from ending.
         drop(_release);
+    }
+
+    #[tokio::test]
+    async fn a_second_scrape_waits_for_its_turn() {
+        let (release, until) = channel::<()>();
+        let slow = boxed(move |out| {
+            let _ = until.recv();
+            out.put(&VALUE, &[], 1.0);
+            Ok(())
+        });
+        let set = Arc::new(Set::new(vec![("slow", slow)], vec![], OPTIONS));
+        let far = Instant::now() + Duration::from_secs(60);
+        let scrapes = [(); 2].map(|()| {
+            let set = set.clone();
+            tokio::spawn(async move { set.scrape(vec![0], far).await })
+        });
+        while set.inner.slots[0].waiting.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // From here on every run returns at once.
+        drop(release);
+        for scrape in scrapes {
+            assert_eq!(success(&mut scrape.await.unwrap(), "slow"), 1.0);
+        }
     }
 
     #[tokio::test]

@@ -3,3 +3,4 @@
 pub mod duration;
 pub mod regexp;
 pub mod strconv;
+pub mod template;

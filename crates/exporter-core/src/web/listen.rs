@@ -147,7 +147,8 @@ fn split(address: &str) -> Result<(&str, &str), String> {
 
 fn bind_tcp(host: &str, port: &str) -> io::Result<Listener> {
     let port = port_number(port)?;
-    if host.is_empty() {
+    // 0.0.0.0 is every address too, as in Go: charts pass it on hosts that are scraped over IPv6.
+    if host.is_empty() || host == "0.0.0.0" {
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
         // A host without IPv6 has no such address family.
         return listen(any).or_else(|error| match error.kind() {
@@ -231,7 +232,17 @@ mod tests {
     async fn bound_addresses_are_named() {
         let v4 = Listener::bind("[127.0.0.1]:0").unwrap().address();
         assert!(v4.starts_with("127.0.0.1:") && !v4.ends_with(":0"), "{v4}");
-        let held = Listener::bind("127.0.0.1:0").unwrap().address();
+        let every = Listener::bind("[0.0.0.0]:0").unwrap().address();
+        assert!(
+            every.starts_with("[::]:") || every.starts_with("0.0.0.0:"),
+            "{every}"
+        );
+        let held = Listener::bind("127.0.0.1:0").unwrap();
+        let error = Listener::bind(&held.address()).err().unwrap();
+        assert!(
+            error.contains(&held.address()) && error.contains("in use"),
+            "{error}"
+        );
         let error = Listener::bind("127.0.0.1:99999").err().unwrap();
         assert!(
             error.contains("127.0.0.1:99999") && error.contains("65535"),

@@ -154,6 +154,7 @@ impl MetricsHandler {
         let request = ScrapeRequest {
             query: Query::default(),
             deadline: self.inner.deadline(None),
+            scrape_timeout: None,
             format: format::negotiate(None, Offers::default()),
         };
         let scraped = self.inner.source.scrape(&request).await;
@@ -181,9 +182,11 @@ impl Handler for MetricsHandler {
                 return text(StatusCode::SERVICE_UNAVAILABLE, why);
             }
             let header = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok());
+            let scrape_timeout = header("x-prometheus-scrape-timeout-seconds");
             let request = ScrapeRequest {
                 query: Query::parse(head.uri.query().unwrap_or("")),
-                deadline: inner.deadline(header("x-prometheus-scrape-timeout-seconds")),
+                deadline: inner.deadline(scrape_timeout),
+                scrape_timeout: scrape_timeout.map(str::to_owned),
                 format: format::negotiate(header("accept"), inner.options.offers),
             };
             let coding = compress::negotiate(header("accept-encoding"), inner.options.codings);

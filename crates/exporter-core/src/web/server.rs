@@ -299,6 +299,7 @@ fn malformed(request: &Request) -> Option<Response> {
         [host] if !host.as_bytes().iter().all(may_stand_in_host) => {
             (StatusCode::BAD_REQUEST, ": malformed Host header")
         }
+        _ if head_bytes(request) > HEAD_BYTES => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ""),
         _ if !has_path(request) => (StatusCode::BAD_REQUEST, ""),
         _ if codings
             .iter()
@@ -320,6 +321,14 @@ fn malformed(request: &Request) -> Option<Response> {
         response.headers_mut().insert(header::CONNECTION, close);
     }
     Some(response)
+}
+
+/// About what the head took; hyper looks at its bound only between reads.
+fn head_bytes(request: &Request) -> usize {
+    let headers = request.headers().iter();
+    headers
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum()
 }
 
 /// Whether the target is a path, of which every escape can be read.
@@ -442,6 +451,11 @@ mod tests {
             exchange(&address, &head(900_000))
                 .await
                 .starts_with("HTTP/1.1 200")
+        );
+        assert!(
+            exchange(&address, &head(1_060_000))
+                .await
+                .starts_with("HTTP/1.1 431")
         );
         let mut stream = TcpStream::connect(&address).await.unwrap();
         // The server may close before all of it is written.

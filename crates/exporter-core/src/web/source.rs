@@ -15,6 +15,8 @@ pub struct ScrapeRequest {
     pub query: Query,
     /// The answer must be there by then, so that the scraper still gets it.
     pub deadline: Instant,
+    /// How long the scraper waits, as its header says it, for sources that read it by themselves.
+    pub scrape_timeout: Option<String>,
     /// The format that the scraper wants, for sources that render by themselves.
     pub format: Format,
 }

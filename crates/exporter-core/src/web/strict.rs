@@ -59,6 +59,10 @@ fn verdict(head: &[u8]) -> Option<&'static str> {
 
 /// The status that hyper refuses a head with, if that is what these bytes are.
 fn refused(answer: &[u8]) -> Option<&str> {
+    // Bodies pass here too, and large ones.
+    if answer.len() > 512 || !answer.starts_with(b"HTTP/1.1 4") {
+        return None;
+    }
     let head = std::str::from_utf8(answer).ok()?;
     let (line, rest) = head.strip_prefix("HTTP/1.1 ")?.split_once("\r\n")?;
     let bare = line.starts_with('4')
@@ -168,6 +172,18 @@ mod tests {
             ("GET / HTTP/1.1\r\n\r\nTransfer-Encoding: gzip\r\n", None),
         ] {
             assert_eq!(verdict(head.as_bytes()), status, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn bare_refusals_only() {
+        let bare = "HTTP/1.1 431 Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(refused(bare.as_bytes()), Some("431 Too Large"));
+        let typed = bare.replace("connection", "content-type: text/plain\r\nconnection");
+        let fine = bare.replace("431", "200");
+        let longer = bare.replace("length: 0", "length: 9");
+        for other in [typed, fine, longer, "x".repeat(600)] {
+            assert_eq!(refused(other.as_bytes()), None, "{other}");
         }
     }
 

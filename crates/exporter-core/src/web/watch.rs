@@ -16,9 +16,11 @@ use tokio::time::Instant;
 
 /// From its first byte to its last, a head (and a TLS handshake) may take this long.
 const HEAD: Duration = Duration::from_secs(10);
+/// The same while others wait for a connection.
+const HURRIED: Duration = Duration::from_secs(2);
 /// Prometheus comes back within this time unless it scrapes very rarely.
 const REST: Duration = Duration::from_secs(180);
-/// The same while others wait for a connection.
+/// The same while others wait.
 const CROWDED: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,7 @@ impl Activity {
             tokio::time::sleep(CROWDED).await;
             let (phase, since) = self.phase();
             let patience = match phase {
+                Phase::Head if crowded() => HURRIED,
                 Phase::Head => HEAD,
                 Phase::Rest if crowded() => CROWDED,
                 Phase::Rest => REST,
@@ -190,8 +193,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn heads_are_hurried_and_rests_are_not() {
         let activity = Arc::new(Activity::default());
+        let crowded = ends_after(Arc::new(Activity::default()), true).await;
+        assert!(crowded < Duration::from_secs(6), "{crowded:?}");
         let passed = ends_after(activity.clone(), false).await;
-        assert!(passed < Duration::from_secs(20), "{passed:?}");
+        assert!(
+            passed >= HEAD && passed < Duration::from_secs(20),
+            "{passed:?}"
+        );
         drop(activity.answering());
         let passed = ends_after(activity.clone(), false).await;
         assert!(passed > Duration::from_secs(120), "{passed:?}");

@@ -263,11 +263,10 @@ fn put_device(out: &mut Arena, dir: &Path, device: &str, uuid: &str) -> Result<(
     };
     out.put(&BUCKET, &labels, size);
     for (file, family) in [("nbuckets", &BUCKETS), ("durability", &DURABILITY)] {
-        let text = short(file);
-        let value = if text.is_empty() {
-            0.0
-        } else {
-            number(&text, &dir.join(file))?
+        let path = dir.join(file);
+        let value = match crate::kernel::short_once(&path) {
+            Ok(text) => number(&text, &path)?,
+            Err(_) => 0.0,
         };
         out.put(family, &labels, value);
     }
@@ -347,6 +346,10 @@ mod tests {
         tree.collect("bcachefs", &[])
             .expect_whole_failure("whole number");
         tree.write("sys/fs/bcachefs/u-1/errors", "");
+        tree.write("sys/fs/bcachefs/u-1/dev-0/durability", "");
+        tree.collect("bcachefs", &[])
+            .expect_whole_failure("durability");
+        tree.write("sys/fs/bcachefs/u-1/dev-0/durability", "2\n");
         tree.write("sys/fs/bcachefs/u-1/counters/io_read", "since mount: 1k\n");
         tree.collect("bcachefs", &[])
             .expect_some(&["node_bcachefs_io_read_total{uuid=\"u-1\"} 0"]);

@@ -3,13 +3,21 @@
 
 use crate::host::Host;
 use crate::kernel::file::UintError;
-use crate::kernel::{KernelFile, Unread, text};
+use crate::kernel::{KernelFile, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
 
+exporter_core::flags! {
+    /// Flags of this collector.
+    pub struct Flags {
+        /// Take it for no failure that the kernel has no net/stat/nf_conntrack.
+        "collector.conntrack.without-statistics" without: bool = ["false"];
+    }
+}
+
 /// Flags of this collector.
-pub const FLAGS: &[Flag] = &[];
+pub const FLAGS: &[Flag] = Flags::TABLE;
 
 static ENTRIES: Family =
     Family::gauge("node_nf_conntrack_entries", &[], "Connections tracked now.");
@@ -91,6 +99,7 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
+    let flags = Flags::read(&host.matches)?;
     let mut count = KernelFile::new(host.proc("sys/net/netfilter/nf_conntrack_count"));
     let mut max = KernelFile::new(host.proc("sys/net/netfilter/nf_conntrack_max"));
     let mut stats = KernelFile::new(host.proc("net/stat/nf_conntrack"));
@@ -102,9 +111,11 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
             count.uint().map_err(missing_is_no_data)? as f64,
         );
         out.put(&LIMIT, &[], max.uint().map_err(missing_is_no_data)? as f64);
-        let contents = stats
-            .read(&mut buffer)
-            .map_err(Unread::no_data_if_missing)?;
+        let contents = match stats.read(&mut buffer) {
+            Ok(contents) => contents,
+            Err(unread) if unread.is_missing() && flags.without => return Ok(()),
+            Err(unread) => return Err(unread.no_data_if_missing()),
+        };
         let sums = parse(contents)?;
         for (column, family) in &STATS {
             out.put(family, &[], sums[*column] as f64);
@@ -154,6 +165,9 @@ mod tests {
             "node_nf_conntrack_entries 123\nnode_nf_conntrack_entries_limit 65536\n"
         );
         partial.expect_no_data();
+        let flags = [("collector.conntrack.without-statistics", "true")];
+        tree.collect("conntrack", &flags)
+            .expect_some(&["node_nf_conntrack_entries 123"]);
         tree.write(
             "proc/net/stat/nf_conntrack",
             format!("header\n{line}{line}"),

@@ -1,8 +1,9 @@
 //! Known vulnerabilities of the processors, from `devices/system/cpu/vulnerabilities` of sysfs
 //! (`admin-guide/hw-vuln`).
 
-use crate::host::Host;
+use crate::host::{Host, require};
 use crate::kernel::{glob, read_once};
+use crate::whole::whole;
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -23,8 +24,10 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
+    let sys = host.sys.clone();
     let root = host.sys("devices/system/cpu/vulnerabilities");
-    Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+    Ok(whole(move |out: &mut Arena, _: &Scrape| {
+        require("sysfs", &sys)?;
         for codename in glob(&root, "*") {
             let contents = read_once(root.join(&codename))?;
             let (state, mitigation) = parse(&String::from_utf8_lossy(&contents));

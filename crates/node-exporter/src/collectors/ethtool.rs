@@ -51,7 +51,7 @@ static AUTONEGOTIATE: Family = Family::gauge(
     "Whether a device negotiates.",
 );
 /// Bits of the two masks.
-static BITS: [(u32, Family, Family); 3] = [
+static BITS: [(usize, Family, Family); 3] = [
     (
         6,
         Family::gauge(
@@ -185,7 +185,7 @@ pub fn families() -> Vec<&'static Family> {
 }
 
 /// Bit of the mask, megabits a second, duplex and name.
-const MODES: [(u32, f64, &str, &str); 22] = [
+const MODES: [(usize, f64, &str, &str); 78] = [
     (0, 10.0, "half", "10baseT"),
     (1, 10.0, "full", "10baseT"),
     (2, 100.0, "half", "100baseT"),
@@ -208,8 +208,65 @@ const MODES: [(u32, f64, &str, &str); 22] = [
     (29, 56000.0, "full", "56000baseSR4"),
     (30, 56000.0, "full", "56000baseLR4"),
     (31, 25000.0, "full", "25000baseCR"),
+    // Behind the first word, which is all that ETHTOOL_GSET knows.
+    (32, 25000.0, "full", "25000baseKR"),
+    (33, 25000.0, "full", "25000baseSR"),
+    (34, 50000.0, "full", "50000baseCR2"),
+    (35, 50000.0, "full", "50000baseKR2"),
+    (36, 100000.0, "full", "100000baseKR4"),
+    (37, 100000.0, "full", "100000baseSR4"),
+    (38, 100000.0, "full", "100000baseCR4"),
+    (39, 100000.0, "full", "100000baseR4_ER4"),
+    (40, 50000.0, "full", "50000baseSR2"),
+    (41, 1000.0, "full", "1000baseX"),
+    (42, 10000.0, "full", "10000baseCR"),
+    (43, 10000.0, "full", "10000baseSR"),
+    (44, 10000.0, "full", "10000baseLR"),
+    (45, 10000.0, "full", "10000baseLRM"),
+    (46, 10000.0, "full", "10000baseER"),
+    (47, 2500.0, "full", "2500baseT"),
+    (48, 5000.0, "full", "5000baseT"),
+    (52, 50000.0, "full", "50000baseKR"),
+    (53, 50000.0, "full", "50000baseSR"),
+    (54, 50000.0, "full", "50000baseCR"),
+    (55, 50000.0, "full", "50000baseLR_ER_FR"),
+    (56, 50000.0, "full", "50000baseDR"),
+    (57, 100000.0, "full", "100000baseKR2"),
+    (58, 100000.0, "full", "100000baseSR2"),
+    (59, 100000.0, "full", "100000baseCR2"),
+    (60, 100000.0, "full", "100000baseLR2_ER2_FR2"),
+    (61, 100000.0, "full", "100000baseDR2"),
+    (62, 200000.0, "full", "200000baseKR4"),
+    (63, 200000.0, "full", "200000baseSR4"),
+    (64, 200000.0, "full", "200000baseLR4_ER4_FR4"),
+    (65, 200000.0, "full", "200000baseDR4"),
+    (66, 200000.0, "full", "200000baseCR4"),
+    (67, 100.0, "full", "100baseT1"),
+    (68, 1000.0, "full", "1000baseT1"),
+    (69, 400000.0, "full", "400000baseKR8"),
+    (70, 400000.0, "full", "400000baseSR8"),
+    (71, 400000.0, "full", "400000baseLR8_ER8_FR8"),
+    (72, 400000.0, "full", "400000baseDR8"),
+    (73, 400000.0, "full", "400000baseCR8"),
+    (75, 100000.0, "full", "100000baseKR"),
+    (76, 100000.0, "full", "100000baseSR"),
+    (77, 100000.0, "full", "100000baseLR_ER_FR"),
+    (78, 100000.0, "full", "100000baseCR"),
+    (79, 100000.0, "full", "100000baseDR"),
+    (80, 200000.0, "full", "200000baseKR2"),
+    (81, 200000.0, "full", "200000baseSR2"),
+    (82, 200000.0, "full", "200000baseLR2_ER2_FR2"),
+    (83, 200000.0, "full", "200000baseDR2"),
+    (84, 200000.0, "full", "200000baseCR2"),
+    (85, 400000.0, "full", "400000baseKR4"),
+    (86, 400000.0, "full", "400000baseSR4"),
+    (87, 400000.0, "full", "400000baseLR4_ER4_FR4"),
+    (88, 400000.0, "full", "400000baseDR4"),
+    (89, 400000.0, "full", "400000baseCR4"),
+    (90, 100.0, "half", "100baseFX"),
+    (91, 100.0, "full", "100baseFX"),
 ];
-const PORTS: [(u32, &str); 6] = [
+const PORTS: [(usize, &str); 6] = [
     (7, "TP"),
     (8, "AUI"),
     (9, "MII"),
@@ -291,33 +348,90 @@ fn text_at(bytes: &[u8], at: usize) -> String {
     label_text(field).into_owned()
 }
 
-/// `ETHTOOL_GSET`, `struct ethtool_cmd`.
+/// What a device can do and what it offers, as masks of 32-bit words.
+struct Settings {
+    supported: Vec<u32>,
+    advertised: Vec<u32>,
+    autonegotiate: u8,
+}
+
 fn put_settings(out: &mut Arena, socket: &OwnedFd, device: &str) -> io::Result<()> {
-    let mut words = buffer(44, &[1]);
-    sys::ethtool(socket, device, &mut words)?;
-    put_masks(out, device, &bytes_of(&words));
+    let settings = link_settings(socket, device).or_else(|_| old_settings(socket, device))?;
+    settings.put(out, device);
     Ok(())
 }
 
-fn put_masks(out: &mut Arena, device: &str, bytes: &[u8]) {
-    let (supported, advertised) = (u32_at(bytes, 4), u32_at(bytes, 8));
-    for (bit, megabits, duplex, mode) in MODES {
-        let speed = megabits * 1_000_000.0 / 8.0;
-        for (mask, family) in [(supported, &SUPPORTED), (advertised, &ADVERTISED)] {
-            if mask >> bit & 1 == 1 {
-                out.put(family, &[device, duplex, mode], speed);
-            }
+/// `ETHTOOL_GLINKSETTINGS`, `struct ethtool_link_settings`: at first the kernel tells, negated, how
+/// many words its masks have, then gives those that can, offered, and offered by the partner.
+fn link_settings(socket: &OwnedFd, device: &str) -> io::Result<Settings> {
+    const COMMAND: u32 = 0x4c;
+    let mut words = buffer(48, &[COMMAND]);
+    sys::ethtool(socket, device, &mut words)?;
+    let length = bytes_of(&words)
+        .get(15)
+        .map_or(0, |n| (*n as i8).wrapping_neg());
+    let length = u8::try_from(length).ok().filter(|n| *n > 0);
+    let length = length.ok_or(io::ErrorKind::Unsupported)?;
+    let head = [COMMAND, 0, 0, u32::from_ne_bytes([0, 0, 0, length])];
+    let mut words = buffer(48 + 12 * usize::from(length), &head);
+    sys::ethtool(socket, device, &mut words)?;
+    Ok(Settings::from_link(&bytes_of(&words), usize::from(length)))
+}
+
+/// `ETHTOOL_GSET`, `struct ethtool_cmd`, of kernels before 4.6.
+fn old_settings(socket: &OwnedFd, device: &str) -> io::Result<Settings> {
+    let mut words = buffer(44, &[1]);
+    sys::ethtool(socket, device, &mut words)?;
+    Ok(Settings::from_old(&bytes_of(&words)))
+}
+
+impl Settings {
+    fn from_link(bytes: &[u8], length: usize) -> Self {
+        let mask = |number: usize| {
+            let start = 48 + 4 * length * number;
+            (0..length)
+                .map(|at| u32_at(bytes, start + 4 * at))
+                .collect()
+        };
+        Settings {
+            supported: mask(0),
+            advertised: mask(1),
+            autonegotiate: bytes.get(11).copied().unwrap_or(0),
         }
     }
-    for (_, port) in PORTS.iter().filter(|p| supported >> p.0 & 1 == 1) {
-        out.put(&PORT, &[device, port], 1.0);
+
+    fn from_old(bytes: &[u8]) -> Self {
+        Settings {
+            supported: vec![u32_at(bytes, 4)],
+            advertised: vec![u32_at(bytes, 8)],
+            autonegotiate: bytes.get(18).copied().unwrap_or(0),
+        }
     }
-    for (bit, is_supported, is_advertised) in &BITS {
-        out.put(is_supported, &[device], f64::from(supported >> bit & 1));
-        out.put(is_advertised, &[device], f64::from(advertised >> bit & 1));
+
+    fn put(&self, out: &mut Arena, device: &str) {
+        let (supported, advertised) = (&self.supported, &self.advertised);
+        for (bit, megabits, duplex, mode) in MODES {
+            let speed = megabits * 1_000_000.0 / 8.0;
+            for (mask, family) in [(supported, &SUPPORTED), (advertised, &ADVERTISED)] {
+                if has(mask, bit) {
+                    out.put(family, &[device, duplex, mode], speed);
+                }
+            }
+        }
+        for (_, port) in PORTS.iter().filter(|p| has(supported, p.0)) {
+            out.put(&PORT, &[device, port], 1.0);
+        }
+        for (bit, is_supported, is_advertised) in &BITS {
+            for (mask, family) in [(supported, is_supported), (advertised, is_advertised)] {
+                out.put(family, &[device], f64::from(u8::from(has(mask, *bit))));
+            }
+        }
+        out.put(&AUTONEGOTIATE, &[device], f64::from(self.autonegotiate));
     }
-    let autoneg = bytes.get(18).copied().unwrap_or(0);
-    out.put(&AUTONEGOTIATE, &[device], f64::from(autoneg));
+}
+
+fn has(mask: &[u32], bit: usize) -> bool {
+    mask.get(bit / 32).is_some_and(|w| w >> (bit % 32) & 1 == 1)
 }
 
 /// `ETHTOOL_GDRVINFO`, `struct ethtool_drvinfo`: texts of 32 bytes from byte 4, number of
@@ -443,7 +557,7 @@ mod tests {
         bytes[4..8].copy_from_slice(&(1u32 << 5 | 1 << 6 | 1 << 7).to_ne_bytes());
         bytes[18] = 1;
         let mut arena = Arena::new();
-        put_masks(&mut arena, "eth0", &bytes);
+        Settings::from_old(&bytes).put(&mut arena, "eth0");
         let names = ["a b".to_owned(), "a_b".to_owned(), "c".to_owned()];
         put_named(
             &mut arena,
@@ -464,10 +578,35 @@ mod tests {
     }
 
     #[test]
+    fn modes_behind_the_first_word() {
+        let mut bytes = vec![0; 48 + 12 * 3];
+        bytes[11] = 1;
+        // Second word of what is supported: bit 47; of what is advertised: bit 33.
+        bytes[48 + 4..48 + 8].copy_from_slice(&(1u32 << 15).to_ne_bytes());
+        bytes[60 + 4..60 + 8].copy_from_slice(&(1u32 << 1).to_ne_bytes());
+        let settings = Settings::from_link(&bytes, 3);
+        assert!(has(&settings.supported, 47) && has(&settings.advertised, 33));
+        assert!(!has(&settings.supported, 33) && !has(&settings.supported, 500));
+        let mut arena = Arena::new();
+        settings.put(&mut arena, "eth0");
+        arena.seal();
+        let modes = [
+            (SUPPORTED.name, 312_500_000.0),
+            (ADVERTISED.name, 3_125_000_000.0),
+        ];
+        for (name, speed) in modes {
+            let family = arena.families().find(|f| f.name() == name).unwrap();
+            let values: Vec<f64> = family.samples().map(|s| s.value()).collect();
+            assert_eq!(values, [speed], "{name}");
+        }
+    }
+
+    #[test]
     fn short_answers_are_survived() {
         let mut arena = Arena::new();
         for length in 0..64 {
-            put_masks(&mut arena, "x", &vec![255; length]);
+            Settings::from_old(&vec![255; length]).put(&mut arena, "x");
+            Settings::from_link(&vec![255; length], 4).put(&mut arena, "x");
             let _ = text_at(&vec![1; length], 4);
         }
     }

@@ -203,7 +203,8 @@ fn endpoint(word: &[u8]) -> Result<(String, String), String> {
         }
         46 => {
             let inside = shown.get(1..colon.saturating_sub(1)).unwrap_or_default();
-            inside.parse::<Ipv6Addr>().map_err(|_| bad())?.to_string()
+            let address: Ipv6Addr = inside.parse().map_err(|_| bad())?;
+            address.to_canonical().to_string()
         }
         _ => return Err(bad()),
     };
@@ -217,7 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     const STATS: &str = "   Total Incoming Outgoing         Incoming         Outgoing\n   Conns  Packets  Packets            Bytes            Bytes\n 16AA370 E33656E5        0     51D8C8883AB3                0\n\n";
-    const TABLE: &str = "IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\nTCP  C0A80016:0CEA wlc\n  -> C0A85216:0CEA      Tunnel  100    248        2\n  -> C0A85318:0CEA      Tunnel  20     1          0\nFWM  10001000 wlc\n  -> [2620:0000:0000:0000:0000:0000:0000:0001]:0050 Route 1 3 7\n";
+    const TABLE: &str = "IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\nTCP  C0A80016:0CEA wlc\n  -> C0A85216:0CEA      Tunnel  100    248        2\n  -> C0A85318:0CEA      Tunnel  20     1          0\nFWM  10001000 wlc\n  -> [2620:0000:0000:0000:0000:0000:0000:0001]:0050 Route 1 3 7\n  -> [0000:0000:0000:0000:0000:FFFF:0A00:0001]:0050 Route 2 0 0\n";
 
     #[test]
     fn totals_and_backends() {
@@ -228,6 +229,7 @@ mod tests {
             "node_ipvs_connections_total 23765872",
             "node_ipvs_backend_weight{local_address=\"192.168.0.22\",local_mark=\"\",local_port=\"3306\",proto=\"TCP\",remote_address=\"192.168.82.22\",remote_port=\"3306\"} 100",
             "node_ipvs_backend_connections_inactive{local_address=\"\",local_mark=\"10001000\",local_port=\"0\",proto=\"FWM\",remote_address=\"2620::1\",remote_port=\"80\"} 7",
+            "node_ipvs_backend_weight{local_address=\"\",local_mark=\"10001000\",local_port=\"0\",proto=\"FWM\",remote_address=\"10.0.0.1\",remote_port=\"80\"} 2",
         ]);
         tree.collect("ipvs", &[("collector.ipvs.backend-labels", "proto")])
             .expect_some(&["node_ipvs_backend_weight{proto=\"TCP\"} 120"]);

@@ -1,6 +1,6 @@
 //! Network statistics by processor, from `net/stat` of procfs.
 
-use crate::host::Host;
+use crate::host::{Host, require};
 use crate::kernel::{glob, read_once, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
@@ -22,8 +22,10 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
+    let proc = host.proc.clone();
     let root = host.proc("net/stat");
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+        require("procfs", &proc)?;
         let mut found = Vec::new();
         for file in glob(&root, "*") {
             let contents = read_once(root.join(&file))?;

@@ -1,7 +1,7 @@
 //! Software RAID, from `mdstat` of procfs and `block/md*/md` of sysfs (`admin-guide/md`).
 
-use crate::host::Host;
-use crate::kernel::{KernelFile, Unread, glob, short_once, text};
+use crate::host::{Host, require};
+use crate::kernel::{KernelFile, glob, short_once, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
@@ -56,11 +56,18 @@ const STATES: [&str; 5] = ["active", "inactive", "recovering", "resync", "check"
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
+    let proc = host.proc.clone();
     let mut file = KernelFile::new(host.proc("mdstat"));
     let block = host.sys("block");
     let mut buffer = Vec::new();
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
-        let contents = file.read(&mut buffer).map_err(Unread::no_data_if_missing)?;
+        let contents = match file.read(&mut buffer) {
+            Ok(contents) => contents,
+            Err(unread) => {
+                require("procfs", &proc)?;
+                return Err(unread.no_data_if_missing());
+            }
+        };
         for array in parse(contents)? {
             array.put(out);
         }

@@ -1,13 +1,22 @@
 //! Memory, from `meminfo` of procfs (`filesystems/proc`).
 
 use crate::host::Host;
+use crate::kernel::names::metric_name;
 use crate::kernel::{KernelFile, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
-use exporter_core::exposition::{Arena, Family};
+use exporter_core::exposition::{Arena, Dynamic, Family, Kind};
+
+exporter_core::flags! {
+    /// Flags of this collector.
+    pub struct Flags {
+        /// Expose every field of the file, not only those that the original knows.
+        "collector.meminfo.all-fields" all: bool = ["false"];
+    }
+}
 
 /// Flags of this collector.
-pub const FLAGS: &[Flag] = &[];
+pub const FLAGS: &[Flag] = Flags::TABLE;
 
 macro_rules! fields {
     ($( $field:literal $name:literal $help:literal, )*) => {
@@ -72,29 +81,67 @@ static FIELDS: [(&str, Family); 51] = fields! {
 
 /// Families of this collector.
 pub fn families() -> Vec<&'static Family> {
-    FIELDS.iter().map(|f| &f.1).collect()
+    FIELDS.iter().map(|f| &f.1).chain([&OTHER]).collect()
 }
+
+/// With the flag: fields in kB end in `_bytes`, counts do not.
+static OTHER: Family = Family::gauge(
+    "node_memory_<field>",
+    &[],
+    "Memory by the kernel's own name for it.",
+);
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_proc()?;
+    let flags = Flags::read(&host.matches)?;
     let mut file = KernelFile::new(host.proc("meminfo"));
     let mut buffer = Vec::new();
     let mut values = Vec::new();
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
         values.clear();
-        parse(file.read(&mut buffer)?, |family, value| {
-            values.push((family, value))
+        let contents = file.read(&mut buffer)?;
+        parse(contents, |field| {
+            if let Some(family) = field.family {
+                values.push((family, field.value));
+            }
         })?;
         for (family, value) in &values {
             out.put(family, &[], *value);
+        }
+        if flags.all {
+            parse(contents, |field| put_other(out, &field))?;
         }
         Ok(())
     }))
 }
 
-/// Calls `each` with the family and the value of every known field.
-pub fn parse(contents: &[u8], mut each: impl FnMut(&'static Family, f64)) -> Result<(), String> {
+/// One line.
+pub struct Field<'a> {
+    name: &'a [u8],
+    /// Where the original knows it.
+    family: Option<&'static Family>,
+    value: f64,
+    in_bytes: bool,
+}
+
+fn put_other(out: &mut Arena, field: &Field<'_>) {
+    if field.family.is_some() {
+        return;
+    }
+    let name = String::from_utf8_lossy(field.name);
+    let suffix = if field.in_bytes { "_bytes" } else { "" };
+    let name = format!("node_memory_{}{suffix}", metric_name(&name));
+    let family = Dynamic {
+        name: &name,
+        help: OTHER.help,
+        kind: Kind::Gauge,
+    };
+    out.put_dynamic(family, &[], field.value);
+}
+
+/// Calls `each` with every field.
+pub fn parse<'a>(contents: &'a [u8], mut each: impl FnMut(Field<'a>)) -> Result<(), String> {
     for line in text::lines(contents) {
         let ([field, value, unit], count) = text::first_words::<3>(line);
         let scale = match (count, unit) {
@@ -106,9 +153,12 @@ pub fn parse(contents: &[u8], mut each: impl FnMut(&'static Family, f64)) -> Res
         let value = text::prefixed_uint(value).ok_or_else(|| bad(line))?;
         let field = field.strip_suffix(b":").unwrap_or(field);
         let known = FIELDS.binary_search_by(|f| f.0.as_bytes().cmp(field));
-        if let Ok(at) = known {
-            each(&FIELDS[at].1, value.wrapping_mul(scale) as f64);
-        }
+        each(Field {
+            name: field,
+            family: known.ok().map(|at| &FIELDS[at].1),
+            value: value.wrapping_mul(scale) as f64,
+            in_bytes: count == 3,
+        });
     }
     Ok(())
 }
@@ -135,6 +185,11 @@ mod tests {
         tree.collect("meminfo", &[]).expect(
             "node_memory_Active_anon_bytes 5120\nnode_memory_HugePages_Total 7\nnode_memory_MemTotal_bytes 3831959552\n",
         );
+        tree.collect("meminfo", &[("collector.meminfo.all-fields", "true")])
+            .expect_some(&[
+                "node_memory_MemTotal_bytes 3831959552",
+                "node_memory_NewField_bytes 1024",
+            ]);
         tree.write("proc/meminfo", "MemTotal: 1 MB\n");
         tree.collect("meminfo", &[]).expect_failure("kB");
     }
@@ -142,7 +197,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            let _ = parse(&bytes, |_, _| {});
+            let _ = parse(&bytes, |_| {});
         }
     }
 }

@@ -118,7 +118,13 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
         let stats = read_once(dir.join("mountstats"))?;
         let table = read_once(dir.join("mountinfo"))?;
-        filesystem::parse(&table)?;
+        if !text::lines(&table).all(filesystem::is_entry) {
+            return Err(format!(
+                "{}/mountinfo: expected at least ten fields a line",
+                dir.display()
+            )
+            .into());
+        }
         put(
             out,
             &parse(&String::from_utf8_lossy(&stats))?,

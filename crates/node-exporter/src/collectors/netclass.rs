@@ -188,26 +188,51 @@ impl Collector for FromSysfs {
         let devices = self.devices.refresh(|name, path| {
             (!ignored.is_match(name) && !path.is_file()).then(|| Attributes::new(path))
         });
+        let mut result = Ok(());
         for device in devices.map_err(Unread::no_data_if_out_of_reach)? {
-            let name = device.name.as_str();
-            let state = &mut device.state;
-            put_info(out, name, state, &mut self.texts)?;
-            for ((_, family), file) in NUMBERS.iter().zip(&mut state.numbers) {
-                if let Some(value) = number(file)? {
-                    out.put(family, &[name], value as f64);
-                }
-            }
-            if let Some(value) = number(&mut state.kind)? {
-                out.put(&PROTOCOL, &[name], value as f64);
-            }
-            match number(&mut state.speed)? {
-                Some(speed) if speed >= 0 || !self.ignore_invalid_speed => {
-                    out.put(&SPEED, &[name], bytes_a_second(speed) as f64);
-                }
-                _ => {}
+            match device.state.read(&mut self.texts) {
+                Ok(reading) => put(
+                    out,
+                    &device.name,
+                    &reading,
+                    &self.texts,
+                    self.ignore_invalid_speed,
+                ),
+                // It was removed while it was read.
+                Err(unread) if unread.errno == Errno::NODEV => {}
+                // An odd device hides itself only.
+                Err(unread) => result = Err(unread.into()),
             }
         }
-        Ok(())
+        result
+    }
+}
+
+/// The numbers of a device; those that it does not have are absent.
+struct Reading {
+    numbers: [Option<i64>; 15],
+    speed: Option<i64>,
+    kind: Option<i64>,
+}
+
+impl Attributes {
+    /// Reads everything, so that a device is exposed whole or not at all.
+    fn read(&mut self, texts: &mut [Vec<u8>; 5]) -> Result<Reading, Unread> {
+        let mut short = [0; 128];
+        for (text, file) in texts.iter_mut().zip(&mut self.texts) {
+            let length = optional(file, &mut short)?.unwrap_or(0);
+            text.clear();
+            text.extend_from_slice(&short[..length]);
+        }
+        let mut numbers = [None; 15];
+        for (value, file) in numbers.iter_mut().zip(&mut self.numbers) {
+            *value = number(file)?;
+        }
+        Ok(Reading {
+            numbers,
+            speed: number(&mut self.speed)?,
+            kind: number(&mut self.kind)?,
+        })
     }
 }
 
@@ -216,20 +241,15 @@ fn bytes_a_second(speed: i64) -> i64 {
     speed.wrapping_mul(1000).wrapping_mul(1000) / 8
 }
 
-fn put_info(
+fn put(
     out: &mut Arena,
     name: &str,
-    state: &mut Attributes,
-    texts: &mut [Vec<u8>; 5],
-) -> Result<(), Unread> {
-    let mut short = [0; 128];
-    for (text, file) in texts.iter_mut().zip(&mut state.texts) {
-        let length = optional(file, &mut short)?.unwrap_or(0);
-        text.clear();
-        text.extend_from_slice(&short[..length]);
-    }
+    reading: &Reading,
+    texts: &[Vec<u8>; 5],
+    ignore_invalid_speed: bool,
+) {
     const FLAGS_FILE: usize = 7;
-    let adminstate = match number(&mut state.numbers[FLAGS_FILE])? {
+    let adminstate = match reading.numbers[FLAGS_FILE] {
         None => "unknown",
         Some(flags) if flags & 1 != 0 => "up",
         Some(_) => "down",
@@ -248,7 +268,20 @@ fn put_info(
     ];
     out.put(&INFO, &labels, 1.0);
     out.put(&UP, &[name], f64::from(u8::from(operstate == "up")));
-    Ok(())
+    for ((_, family), value) in NUMBERS.iter().zip(reading.numbers) {
+        if let Some(value) = value {
+            out.put(family, &[name], value as f64);
+        }
+    }
+    if let Some(value) = reading.kind {
+        out.put(&PROTOCOL, &[name], value as f64);
+    }
+    match reading.speed {
+        Some(speed) if speed >= 0 || !ignore_invalid_speed => {
+            out.put(&SPEED, &[name], bytes_a_second(speed) as f64);
+        }
+        _ => {}
+    }
 }
 
 struct OverNetlink {
@@ -569,6 +602,16 @@ mod tests {
             ("collector.netclass.ignore-invalid-speed", "true"),
             ("collector.netclass.ignored-devices", "eth"),
         ];
+        // A device with an odd attribute hides itself only, and whole.
+        let odd = tree().dir("sys/class/net/dummy0/mtu");
+        let collected = odd.collect("netclass", &[]);
+        assert!(!collected.text.contains("dummy0"));
+        assert!(
+            collected
+                .text
+                .contains("node_network_up{device=\"eth0\"} 1\n")
+        );
+        collected.expect_failure("dummy0/mtu");
         let text = tree().collect("netclass", &flags).text;
         assert!(!text.contains("eth0") && !text.contains("speed") && text.contains("wlan0"));
     }

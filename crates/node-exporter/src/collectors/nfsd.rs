@@ -167,8 +167,8 @@ const METHODS_4: [(usize, &str); 35] = [
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
-    host.require_proc()?;
-    let mut file = KernelFile::new(host.proc("net/rpc/nfsd"));
+    let proc = host.proc_or_default()?;
+    let mut file = KernelFile::new(proc.join("net/rpc/nfsd"));
     let mut buffer = Vec::new();
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
         let contents = file.read(&mut buffer).map_err(Unread::no_data_if_missing)?;

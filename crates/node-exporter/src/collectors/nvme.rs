@@ -7,8 +7,16 @@ use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
 use std::path::Path;
 
+exporter_core::flags! {
+    /// Flags of this collector.
+    pub struct Flags {
+        /// Count sizes in sectors of 512 bytes, as the kernel does, instead of logical blocks.
+        "collector.nvme.real-sizes" real_sizes: bool = ["false"];
+    }
+}
+
 /// Flags of this collector.
-pub const FLAGS: &[Flag] = &[];
+pub const FLAGS: &[Flag] = Flags::TABLE;
 
 const NAMESPACE: &[&str] = &["device", "nsid"];
 static INFO: Family = Family::gauge(
@@ -72,17 +80,18 @@ struct Namespace {
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_sys()?;
+    let flags = Flags::read(&host.matches)?;
     let root = host.sys("class/nvme");
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
         let controllers = read_all(&root).map_err(Unread::no_data_if_missing)?;
         for controller in &controllers {
-            put(out, controller);
+            put(out, controller, flags.real_sizes);
         }
         Ok::<(), Error>(())
     }))
 }
 
-fn put(out: &mut Arena, controller: &Controller) {
+fn put(out: &mut Arena, controller: &Controller, real_sizes: bool) {
     let device = controller.name.as_str();
     let [cntlid, firmware, model, serial, state] = controller.texts.each_ref();
     out.put(
@@ -93,8 +102,10 @@ fn put(out: &mut Arena, controller: &Controller) {
     for n in &controller.namespaces {
         out.put(&NAMESPACE_INFO, &[&n.ana_state, device, &n.id], 1.0);
         let labels = [device, n.id.as_str()];
-        out.put(&CAPACITY, &labels, n.size * n.block);
-        out.put(&SIZE, &labels, n.size * n.block);
+        // The original takes the kernel's sectors for logical blocks.
+        let size = n.size * if real_sizes { 512.0 } else { n.block };
+        out.put(&CAPACITY, &labels, size);
+        out.put(&SIZE, &labels, size);
         out.put(&USED, &labels, n.used * n.block);
         out.put(&BLOCK, &labels, n.block);
     }
@@ -178,6 +189,12 @@ mod tests {
             "node_nvme_namespace_info{ana_state=\"unknown\",device=\"nvme0\",nsid=\"1\"} 1",
             "node_nvme_namespace_used_bytes{device=\"nvme0\",nsid=\"1\"} 2000000000000",
         ]);
+        for (flag, size) in [("false", "16000000000000"), ("true", "2000000000000")] {
+            tree.collect("nvme", &[("collector.nvme.real-sizes", flag)])
+                .expect_some(&[&format!(
+                    "node_nvme_namespace_size_bytes{{device=\"nvme0\",nsid=\"1\"}} {size}"
+                )]);
+        }
         Tree::new().collect("nvme", &[]).expect_no_data();
     }
 

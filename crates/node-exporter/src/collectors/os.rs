@@ -77,9 +77,16 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
 
 fn put(out: &mut Arena, release: &HashMap<String, String>) -> Result<(), Error> {
     let value = |key: &str| release.get(key).map_or("", String::as_str);
+    let end = match value("SUPPORT_END") {
+        "" => None,
+        date => Some(midnight(date)?),
+    };
     let labels: Vec<String> = LABELS.iter().map(|l| l.to_uppercase()).collect();
     let values: Vec<&str> = labels.iter().map(|l| value(l)).collect();
     out.put(&INFO, &values, 1.0);
+    if let Some(end) = end {
+        out.put(&SUPPORT_END, &[], end);
+    }
     let version = leading_number(value("VERSION_ID"));
     if version > 0.0 {
         out.put(
@@ -88,23 +95,26 @@ fn put(out: &mut Arena, release: &HashMap<String, String>) -> Result<(), Error> 
             version,
         );
     }
-    let end = value("SUPPORT_END");
-    if !end.is_empty() {
-        let date: jiff::civil::Date = end
-            .parse()
-            .map_err(|_| format!("os-release: expected SUPPORT_END as YYYY-MM-DD, got {end:?}"))?;
-        let time = date
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .map_err(Error::failed)?;
-        out.put(&SUPPORT_END, &[], time.timestamp().as_second() as f64);
-    }
     Ok(())
+}
+
+/// The first second of a day in UTC.
+fn midnight(text: &str) -> Result<f64, Error> {
+    let date = text.parse::<jiff::civil::Date>().ok();
+    let date = date.filter(|_| text.len() == "YYYY-MM-DD".len());
+    let date = date
+        .ok_or_else(|| format!("os-release: expected SUPPORT_END as YYYY-MM-DD, got {text:?}"))?;
+    let time = date.to_zoned(jiff::tz::TimeZone::UTC);
+    Ok(time.map_err(Error::failed)?.timestamp().as_second() as f64)
 }
 
 /// Digits, perhaps a point and more digits.
 fn leading_number(text: &str) -> f64 {
     let digits = |t: &str| t.bytes().take_while(u8::is_ascii_digit).count();
     let whole = digits(text);
+    if whole == 0 {
+        return 0.0;
+    }
     let rest = text[whole..].strip_prefix('.').map_or(0, |r| 1 + digits(r));
     parse_float(&text[..whole + rest]).unwrap_or(0.0)
 }
@@ -155,19 +165,26 @@ fn unquote(text: &str) -> Result<String, String> {
                 let (literal, after) = tail
                     .split_once('\'')
                     .ok_or("a single quote is not closed")?;
-                value.push_str(literal);
+                for c in literal.chars() {
+                    value.push(printable(c)?);
+                }
                 rest = after;
             }
             '"' => rest = double_quoted(tail, &mut value)?,
             c => {
-                value.push(c);
+                value.push(printable(c)?);
                 rest = tail;
             }
         }
     }
-    match value.bytes().any(|b| b < 0x20) {
+    Ok(value)
+}
+
+/// Control characters stand in values as escapes only.
+fn printable(c: char) -> Result<char, String> {
+    match c < ' ' {
         true => Err("control characters are not allowed".to_owned()),
-        false => Ok(value),
+        false => Ok(c),
     }
 }
 
@@ -198,7 +215,7 @@ fn double_quoted<'a>(text: &'a str, value: &mut String) -> Result<&'a str, Strin
             ('\\', Some('r')) => value.push('\r'),
             ('\\', Some('t')) => value.push('\t'),
             ('\\', _) => return Err("an escape is not known".to_owned()),
-            (c, _) => value.push(c),
+            (c, _) => value.push(printable(c)?),
         }
     }
     Err("a double quote is not closed".to_owned())
@@ -222,6 +239,16 @@ mod tests {
              node_os_support_end_timestamp_seconds 1781049600\n\
              node_os_version{id=\"debian\",id_like=\"\",name=\"Debian GNU/Linux\"} 12.5\n",
         );
+        for version in [".5", "x", "0"] {
+            tree.write("root/usr/lib/os-release", format!("VERSION_ID={version}\n"));
+            assert!(
+                !crate::testing::run(&mut *collector)
+                    .text
+                    .contains("node_os_version")
+            );
+        }
+        tree.write("root/usr/lib/os-release", "SUPPORT_END=2026-6-1\n");
+        crate::testing::run(&mut *collector).expect_whole_failure("YYYY-MM-DD");
         Tree::new().collect("os", &[]).expect_no_data();
     }
 
@@ -239,7 +266,10 @@ mod tests {
             ("A='x", None),
             ("A", None),
             ("1A=b", None),
-            ("A=\"\\n\"", None),
+            ("A=\"\\n\"", Some("\n")),
+            ("A=\"\t\"", None),
+            ("A=b\tc", None),
+            ("A=b # c\td", Some("b")),
         ] {
             assert_eq!(one(text).ok().as_deref(), value, "{text}");
         }

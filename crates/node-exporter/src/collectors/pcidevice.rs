@@ -163,10 +163,10 @@ const NUMBERS: [(&Family, &str); 9] = [
     (&MSIX, "sriov_vf_total_msix"),
 ];
 
-/// A missing or empty file is absent; so is one that says that it does not know.
+/// A missing or empty file is absent.
 fn optional(path: &Path) -> Result<Option<String>, Error> {
     match short_once(path) {
-        Ok(text) if text.is_empty() || text.starts_with("Unknown") => Ok(None),
+        Ok(text) if text.is_empty() => Ok(None),
         Ok(text) => Ok(Some(text)),
         Err(unread) if unread.is_missing() => Ok(None),
         Err(unread) => Err(unread.into()),
@@ -198,13 +198,14 @@ impl Device {
         ];
         for (id, file) in ids.iter_mut().zip(files) {
             let text = short_once(path.join(file)).map_err(Unread::no_data_if_missing)?;
-            let number = text::prefixed_int(text.as_bytes()).filter(|n| i32::try_from(*n).is_ok());
-            *id = number.ok_or_else(|| bad(&format!("expected a number in {file}")))? as u64;
+            let number = text::prefixed_int(text.as_bytes()).and_then(|n| i32::try_from(n).ok());
+            let number = number.ok_or_else(|| bad(&format!("expected a number in {file}")))?;
+            *id = u64::from(number as u32);
         }
         let mut numbers = [0.0; 9];
         for (number, (_, file)) in numbers.iter_mut().zip(NUMBERS) {
             let link = file.contains("_link_");
-            *number = match optional(&path.join(file))? {
+            *number = match optional(&path.join(file))?.filter(|t| !(link && is_unknown(t))) {
                 None => {
                     if link {
                         -1.0
@@ -216,7 +217,7 @@ impl Device {
                     .ok_or_else(|| bad(&format!("expected a number in {file}, got {text:?}")))?,
             };
         }
-        let numa = optional(&path.join("numa_node"))?;
+        let numa = optional(&path.join("numa_node"))?.filter(|t| !is_unknown(t));
         let numa = numa
             .map(|t| text::int(t.as_bytes()).ok_or_else(|| bad("expected a number in numa_node")));
         Ok(Device {
@@ -296,10 +297,18 @@ impl Device {
     }
 }
 
+/// What links without a partner say.
+fn is_unknown(text: &str) -> bool {
+    text.starts_with("Unknown")
+}
+
 fn value(file: &str, text: &str) -> Option<f64> {
     if file.ends_with("_speed") {
         let number = text.strip_suffix(" GT/s PCIe")?;
         return text::float(number.as_bytes()).map(|v| v * 1e9);
+    }
+    if file == "sriov_numvfs" || file == "sriov_totalvfs" || file == "sriov_vf_total_msix" {
+        return text::uint(text.as_bytes()).map(|n| n as f64);
     }
     let number = text::int(text.as_bytes())?;
     let boolean = matches!(file, "d3cold_allowed" | "sriov_drivers_autoprobe");
@@ -433,6 +442,15 @@ mod tests {
             "node_pcidevice_power_state{bus=\"01\",device=\"00\",function=\"0\",segment=\"0000\",state=\"D0\"} 1",
         ]);
         assert!(!tree.collect("pcidevice", &[]).text.contains("class_name"));
+        tree.write(&format!("{dir}/power_state"), "Unknown\n");
+        tree.collect("pcidevice", &[]).expect_some(&[
+            "node_pcidevice_power_state{bus=\"01\",device=\"00\",function=\"0\",segment=\"0000\",state=\"unknown\"} 0",
+        ]);
+        for bad in ["Unknown", "-5", "1_000"] {
+            tree.write(&format!("{dir}/sriov_numvfs"), bad);
+            tree.collect("pcidevice", &[])
+                .expect_whole_failure("sriov_numvfs");
+        }
         Tree::new().collect("pcidevice", &[]).expect_no_data();
     }
 

@@ -7,8 +7,22 @@ use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
 use rustix::io::Errno;
 
+exporter_core::flags! {
+    /// Flags of this collector.
+    pub struct Flags {
+        /// Expose the time that all tasks waited for a processor, which kernels tell for groups.
+        "collector.pressure.cpu-full" cpu_full: bool = ["false"];
+    }
+}
+
 /// Flags of this collector.
-pub const FLAGS: &[Flag] = &[];
+pub const FLAGS: &[Flag] = Flags::TABLE;
+
+static CPU_FULL: Family = Family::counter(
+    "node_pressure_cpu_stalled_seconds_total",
+    &[],
+    "Time that all tasks waited for a processor in seconds.",
+);
 
 /// A file, the line that is read of it, and the family.
 static LINES: [(&str, &str, Family); 6] = [
@@ -70,12 +84,13 @@ static LINES: [(&str, &str, Family); 6] = [
 
 /// Families of this collector.
 pub fn families() -> Vec<&'static Family> {
-    LINES.iter().map(|l| &l.2).collect()
+    LINES.iter().map(|l| &l.2).chain([&CPU_FULL]).collect()
 }
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_proc()?;
+    let flags = Flags::read(&host.matches)?;
     let files = ["cpu", "io", "memory", "irq"];
     let mut files = files.map(|name| (name, KernelFile::new(host.proc("pressure").join(name))));
     let mut buffer = Vec::new();
@@ -100,8 +115,10 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
                 )));
             }
             for (_, line, family) in lines {
-                let microseconds = total(line).unwrap_or(0) as f64;
-                out.put(family, &[], microseconds / 1000.0 / 1000.0);
+                out.put(family, &[], seconds(total(line).unwrap_or(0)));
+            }
+            if let (true, "cpu", Some(full)) = (flags.cpu_full, *name, totals.1) {
+                out.put(&CPU_FULL, &[], seconds(full));
             }
         }
         match any {
@@ -111,6 +128,10 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
             )),
         }
     }))
+}
+
+fn seconds(microseconds: u64) -> f64 {
+    microseconds as f64 / 1000.0 / 1000.0
 }
 
 /// Totals of the lines `some` and `full` in microseconds.
@@ -186,6 +207,10 @@ mod tests {
         );
         tree.collect("pressure", &[])
             .expect_some(&["node_pressure_io_stalled_seconds_total 0.000002"]);
+        tree.write("proc/pressure/cpu", line("some", 1) + &line("full", 3000));
+        std::fs::remove_file(tree.path("proc/pressure/io")).unwrap();
+        tree.collect("pressure", &[("collector.pressure.cpu-full", "true")])
+            .expect_some(&["node_pressure_cpu_stalled_seconds_total 0.003"]);
         tree.write("proc/pressure/cpu", "some avg10=x\n");
         tree.collect("pressure", &[]).expect_failure("averages");
         Tree::new().collect("pressure", &[]).expect_no_data();

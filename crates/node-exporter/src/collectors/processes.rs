@@ -127,7 +127,7 @@ pub fn parse(stat: &[u8]) -> Option<(String, u64)> {
     let [state, numbers @ ..] = &fields;
     let numbers_fit = numbers.iter().enumerate().all(|(at, field)| match at + 1 {
         // Everything else is counted from 0 up.
-        1..=5 | 13..=18 | 21 | 35 | 41 => text::int(field).is_some(),
+        1..=5 | 13..=18 | 21 | 35 | 40 | 41 => text::int(field).is_some(),
         _ => text::uint(field).is_some(),
     });
     if count < 42 || !numbers_fit {

@@ -105,9 +105,9 @@ fn forbidden_is_no_data(error: UintError) -> Error {
 fn split(name: &str, seen: &mut Vec<String>) -> (String, String) {
     let parts: Vec<&str> = name.split('-').collect();
     if let [zone, index] = parts.as_slice()
-        && index.parse::<i64>().is_ok()
+        && let Ok(index) = index.parse::<i64>()
     {
-        return ((*zone).to_owned(), (*index).to_owned());
+        return ((*zone).to_owned(), index.to_string());
     }
     let index = seen.iter().filter(|s| *s == name).count();
     seen.push(name.to_owned());
@@ -122,7 +122,7 @@ mod tests {
     fn zones() {
         let mut tree = Tree::new();
         for (entry, name, energy) in [
-            ("intel-rapl:0", "package-10", "240422366267"),
+            ("intel-rapl:0", "package-010", "240422366267"),
             ("intel-rapl:0:0", "core", "118821284256"),
             ("intel-rapl:1:0", "core", "7"),
         ] {

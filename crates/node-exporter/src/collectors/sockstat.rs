@@ -1,6 +1,6 @@
 //! Sockets by protocol, from `net/sockstat` and `net/sockstat6` of procfs.
 
-use crate::host::Host;
+use crate::host::{Host, require};
 use crate::kernel::{KernelFile, text};
 use crate::whole::whole;
 use exporter_core::cli::Flag;
@@ -24,6 +24,7 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
+    let proc = host.proc.clone();
     let mut files = ["net/sockstat", "net/sockstat6"].map(|f| KernelFile::new(host.proc(f)));
     let mut buffer = Vec::new();
     let mut name = String::new();
@@ -32,6 +33,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
             let contents = match file.read(&mut buffer) {
                 Ok(contents) => contents,
                 Err(unread) if unread.is_missing() => {
+                    require("procfs", &proc)?;
                     tracing::debug!("{unread}");
                     continue;
                 }
@@ -60,9 +62,7 @@ fn put(out: &mut Arena, protocol: &Protocol<'_>, name: &mut String) {
             .map(|p| p.1 as f64)
     };
     if protocol.name == "sockets" {
-        if let Some(used) = value("used") {
-            out.put(&USED, &[], used);
-        }
+        out.put(&USED, &[], value("used").unwrap_or(0.0));
         return;
     }
     let mut put = |key: &str, value: f64| {

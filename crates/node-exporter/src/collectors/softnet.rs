@@ -97,12 +97,16 @@ pub fn parse(contents: &[u8]) -> Result<Vec<Row>, String> {
         if count < 9 {
             return Err("softnet_stat: expected at least nine columns".to_owned());
         }
+        // What is not exposed need not be a number.
+        let named = count >= 13;
+        let used = [0, 1, 2, 8, 9, 10].into_iter();
+        let used = used.chain(if named { 11..13 } else { 0..0 });
         let mut columns = [0; 13];
-        for (column, word) in columns.iter_mut().zip(&words[..count.min(13)]) {
+        for at in used.filter(|at| *at < count) {
+            let (column, word) = (&mut columns[at], words[at]);
             let value = text::radix(word, 16).and_then(|v| u32::try_from(v).ok());
             *column = value.ok_or("softnet_stat: expected hexadecimal numbers of 32 bits")?;
         }
-        let named = count >= 13;
         rows.push(Row {
             cpu: if named { columns[12] } else { index as u32 },
             columns,

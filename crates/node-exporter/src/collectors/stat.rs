@@ -134,10 +134,12 @@ pub(super) fn check(contents: &[u8]) -> Result<(), String> {
             None => continue,
         };
         let fine = match keyword {
-            b"intr" | b"ctxt" | b"processes" | b"btime" | b"procs_running" | b"procs_blocked" => {
-                // Thousands of numbers may stand here; none is longer than what is read of it.
-                rest.iter().all(is_number_byte)
+            b"ctxt" | b"processes" | b"btime" | b"procs_running" | b"procs_blocked" => {
+                let first = text::words(rest).next();
+                first.is_none_or(|n| text::uint(n).is_some())
             }
+            // Thousands of numbers may stand here; none is longer than what is read of it.
+            b"intr" => rest.iter().all(is_number_byte),
             b"softirq" => {
                 let numbers = rest.iter().all(is_number_byte);
                 numbers && text::words(rest).count() >= 11
@@ -145,7 +147,7 @@ pub(super) fn check(contents: &[u8]) -> Result<(), String> {
             keyword if keyword.starts_with(b"cpu") => {
                 let number = &keyword[3..];
                 (number.is_empty() || text::int(number).is_some())
-                    && text::words(rest).all(|w| text::float(w).is_some())
+                    && text::words(rest).take(10).all(|w| text::float(w).is_some())
             }
             _ => true,
         };
@@ -165,7 +167,7 @@ mod tests {
     #[test]
     fn lines() {
         let text = "cpu 1 2 3\nintr 8885917 17\t0\nctxt 38014093\nbtime 1418183276\nprocesses 26442\n\
-                    procs_running 2\nprocs_blocked 1\nsoftirq 5057579 250191 1481983 1647 211099 186066 0 1783454 622196 12499 508444\n";
+                    procs_running 2 x\nprocs_blocked 1\nsoftirq 5057579 250191 1481983 1647 211099 186066 0 1783454 622196 12499 508444\n";
         let tree = Tree::new().file("proc/stat", text);
         tree.collect("stat", &[("collector.stat.softirq", "true")])
             .expect_some(&[

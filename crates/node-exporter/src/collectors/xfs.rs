@@ -69,9 +69,8 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
-    host.require_proc()?;
-    host.require_sys()?;
-    let mut devices = Devices::new(host.sys("fs/xfs"));
+    host.proc_or_default()?;
+    let mut devices = Devices::new(host.sys_or_default()?.join("fs/xfs"));
     let mut buffer = Vec::new();
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
         let devices = devices.refresh(|_, path| Some(KernelFile::new(path.join("stats/stats"))));

@@ -134,7 +134,9 @@ pub fn parse(contents: &str) -> Vec<Zone<'_>> {
                 .split(", ")
                 .map(|n| text::prefixed_int(n.as_bytes()))
                 .collect();
-            zone.protection = numbers.unwrap_or_default();
+            if let Some(numbers) = numbers {
+                zone.protection = numbers;
+            }
         } else if let Some(at) = FIELDS.iter().position(|f| f.0 == *keyword) {
             zone.values[at] = Some(text::prefixed_int(value.as_bytes()).unwrap_or(0));
         }

@@ -319,20 +319,32 @@ pub fn parse(contents: &[u8]) -> Result<Vec<Mount>, String> {
         .collect()
 }
 
-fn parse_line(line: &[u8]) -> Option<Mount> {
+/// Whether a line of `mountinfo` has what every line has: ten fields, two numbers in front, and a
+/// dash before the last three.
+pub fn is_entry(line: &[u8]) -> bool {
     let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
-    let [id, parent, numbers, _, mount_point, options, ..] = fields.as_slice() else {
+    match fields.as_slice() {
+        [id, parent, .., b"-", _, _, _] => {
+            fields.len() >= 10 && text::int(id).is_some() && text::int(parent).is_some()
+        }
+        _ => false,
+    }
+}
+
+fn parse_line(line: &[u8]) -> Option<Mount> {
+    if !is_entry(line) {
+        return None;
+    }
+    let fields: Vec<&[u8]> = line.split(|b| *b == b' ').collect();
+    let [_, _, numbers, _, mount_point, options, ..] = fields.as_slice() else {
         return None;
     };
-    let [.., b"-", kind, source, super_options] = fields.as_slice() else {
+    let [.., kind, source, super_options] = fields.as_slice() else {
         return None;
     };
     let colon = memchr::memchr(b':', numbers)?;
     let (major, minor) = (&numbers[..colon], &numbers[colon + 1..]);
-    let whole = [id, parent, &major, &minor]
-        .iter()
-        .all(|n| text::int(n).is_some());
-    if fields.len() < 10 || !whole {
+    if text::int(major).is_none() || text::int(minor).is_none() {
         return None;
     }
     let owned = |bytes: &[u8]| label_text(bytes).into_owned();

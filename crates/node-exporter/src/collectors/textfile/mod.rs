@@ -15,12 +15,15 @@ use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 exporter_core::flags! {
     /// Flags of this collector.
     pub struct Flags {
         /// Directory, or pattern of directories, to read *.prom files from. May be repeated.
         "collector.textfile.directory" directories: Vec<String> = [""];
+        /// Leave out files that were last changed longer ago than this; 0 for never.
+        "collector.textfile.max-age" max_age: Duration = ["0s"];
     }
 }
 
@@ -48,12 +51,14 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let flags = Flags::read(&host.matches)?;
     Ok(Box::new(Textfile {
         directories: flags.directories,
+        max_age: Some(flags.max_age).filter(|a| !a.is_zero()),
         files: HashMap::new(),
     }))
 }
 
 struct Textfile {
     directories: Vec<String>,
+    max_age: Option<Duration>,
     /// What was parsed of each file, for as long as it stays the same.
     files: HashMap<PathBuf, Parsed>,
 }
@@ -153,6 +158,13 @@ impl Textfile {
         if !meta.is_file() {
             return Err("it is no regular file".to_owned());
         }
+        let modified = meta.modified().map_err(told)?;
+        let age = SystemTime::now().duration_since(modified).ok();
+        if let (Some(limit), Some(age)) = (self.max_age, age)
+            && age > limit
+        {
+            return Err(format!("it was last changed {} seconds ago", age.as_secs()));
+        }
         let identity = identity(&meta);
         if let Some(known) = self.files.get_mut(path)
             && known.identity == identity
@@ -164,10 +176,7 @@ impl Textfile {
         file.read_to_end(&mut contents).map_err(told)?;
         let families = parse::parse(&contents).map(Arc::new);
         // A file that was written to within its time stamp's grain may change unseen.
-        let settled = std::time::SystemTime::now()
-            .duration_since(meta.modified().map_err(told)?)
-            .is_ok_and(|age| age.as_secs() >= 2);
-        if settled {
+        if age.is_some_and(|age| age.as_secs() >= 2) {
             let parsed = Parsed {
                 identity,
                 families: families.clone(),
@@ -353,6 +362,30 @@ mod tests {
         run(&mut *collector).expect_some(&["m3 3", "node_textfile_scrape_error 0"]);
         tree.write("text/a/one.prom", "m{x=\"1\"} 5\n");
         run(&mut *collector).expect_some(&["m{x=\"1\"} 5"]);
+    }
+
+    #[test]
+    fn old_files_are_left_out_where_that_is_wanted() {
+        let tree = Tree::new()
+            .file("text/old.prom", "old 1\n")
+            .file("text/new.prom", "new 1\n");
+        let hour = std::time::Duration::from_secs(3600);
+        std::fs::File::options()
+            .write(true)
+            .open(tree.path("text/old.prom"))
+            .unwrap()
+            .set_modified(std::time::SystemTime::now() - hour)
+            .unwrap();
+        let directory = tree.path("text").display().to_string();
+        let of = ("collector.textfile.directory", directory.as_str());
+        tree.collect("textfile", &[of]).expect_some(&[
+            "old 1",
+            "new 1",
+            "node_textfile_scrape_error 0",
+        ]);
+        let aged = tree.collect("textfile", &[of, ("collector.textfile.max-age", "30m")]);
+        assert!(!aged.text.contains("old"), "{}", aged.text);
+        aged.expect_some(&["new 1", "node_textfile_scrape_error 1"]);
     }
 
     #[test]

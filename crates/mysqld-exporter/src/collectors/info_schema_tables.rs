@@ -1,0 +1,126 @@
+//! Sizes of tables, from `information_schema.tables`.
+
+use super::grid::{self, Label, Value};
+use super::{Asking, Collector, Grant, SELECT, sql};
+use crate::server::Session;
+use exporter_core::cli::{Flag, Matches};
+use exporter_core::exposition::{Arena, Family};
+
+exporter_core::flags! {
+    /// Flags of this collector.
+    pub struct Flags {
+        /// Databases whose tables are collected, separated by commas, or * for all but those of the
+        /// server itself.
+        "collect.info_schema.tables.databases" databases: String = ["*"];
+    }
+}
+
+/// Flags of this collector.
+pub const FLAGS: &[Flag] = Flags::TABLE;
+/// What it needs.
+pub const GRANT: Grant = SELECT;
+
+static VERSION: Family = Family::gauge(
+    "mysql_info_schema_table_version",
+    &[
+        "create_options",
+        "engine",
+        "row_format",
+        "schema",
+        "table",
+        "type",
+    ],
+    "Version of the table's definition.",
+);
+static ROWS: Family = Family::gauge(
+    "mysql_info_schema_table_rows",
+    &["schema", "table"],
+    "Rows of the table, an estimate for most engines.",
+);
+static SIZE: Family = Family::gauge(
+    "mysql_info_schema_table_size",
+    &["component", "schema", "table"],
+    "Bytes of the table, by component.",
+);
+
+const NAME: &[Label] = &[Label::Column(3), Label::Column(4)];
+const PROPERTIES: &[Label] = &[
+    Label::Column(0),
+    Label::Column(1),
+    Label::Column(2),
+    Label::Column(3),
+    Label::Column(4),
+    Label::Column(5),
+];
+const DATA: &[Label] = &[
+    Label::Word("data_length"),
+    Label::Column(3),
+    Label::Column(4),
+];
+const INDEX: &[Label] = &[
+    Label::Word("index_length"),
+    Label::Column(3),
+    Label::Column(4),
+];
+const FREE: &[Label] = &[
+    Label::Word("data_free"),
+    Label::Column(3),
+    Label::Column(4),
+];
+static VALUES: [Value; 5] = [
+    Value::new(&VERSION, PROPERTIES, 6),
+    Value::new(&ROWS, NAME, 7),
+    Value::new(&SIZE, DATA, 8),
+    Value::new(&SIZE, INDEX, 9),
+    Value::new(&SIZE, FREE, 10),
+];
+
+/// Families of this collector.
+pub fn families() -> Vec<&'static Family> {
+    grid::families(&VALUES)
+}
+
+/// Makes the collector.
+pub fn new(matches: &Matches) -> Result<Box<dyn Collector>, String> {
+    Ok(Box::new(Tables {
+        statement: statement(&Flags::read(matches)?.databases),
+    }))
+}
+
+struct Tables {
+    statement: String,
+}
+
+impl Collector for Tables {
+    fn collect<'a>(&'a self, session: &'a mut Session, out: &'a mut Arena) -> Asking<'a> {
+        Box::pin(async move {
+            let rows = session.query(self.statement.as_str()).await?;
+            grid::put(&rows, &VALUES, out);
+            Ok(())
+        })
+    }
+}
+
+fn statement(databases: &str) -> String {
+    let which = match databases {
+        "*" => "NOT IN ('mysql', 'performance_schema', 'information_schema', 'sys')".to_owned(),
+        list => format!("IN ({})", sql::literals(list.split(','))),
+    };
+    format!(
+        "SELECT IFNULL(CREATE_OPTIONS, 'NONE'), IFNULL(ENGINE, 'NONE'), \
+         IFNULL(ROW_FORMAT, 'NONE'), TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, IFNULL(VERSION, 0), \
+         IFNULL(TABLE_ROWS, 0), IFNULL(DATA_LENGTH, 0), IFNULL(INDEX_LENGTH, 0), \
+         IFNULL(DATA_FREE, 0) FROM information_schema.tables WHERE TABLE_SCHEMA {which}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_are_literals() {
+        assert!(statement("*").ends_with("NOT IN ('mysql', 'performance_schema', 'information_schema', 'sys')"));
+        assert!(statement("a, b'").ends_with("IN (_utf8mb4 0x61, _utf8mb4 0x206227)"));
+    }
+}

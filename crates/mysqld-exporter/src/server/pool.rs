@@ -1,0 +1,297 @@
+//! The few connections to one server.
+//!
+//! One is kept between scrapes. A further one, up to the limit, is made when none came back for
+//! [`PATIENCE`]: then the server is the slow part. A statement that outlives its scrape keeps its
+//! connection, and its place under the limit, until the server has answered or [`OVERDUE`] is over,
+//! so a server that hangs is never given more connections than the limit.
+
+use super::connect::{Connected, Route};
+use super::{Error, Rows, Version};
+use mysql_async::prelude::Queryable;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, oneshot};
+
+/// How long a free connection is waited for before another one is made.
+const PATIENCE: Duration = Duration::from_millis(40);
+/// How long a statement is waited for behind the end of its scrape.
+const OVERDUE: Duration = Duration::from_secs(60);
+/// How long no further connection is tried after the server refused one.
+const REFUSED: Duration = Duration::from_secs(60);
+
+pub(super) struct Pool {
+    route: Route,
+    most: usize,
+    state: Mutex<State>,
+    returned: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Option<Kept>,
+    /// Idle, lent, or being made.
+    open: usize,
+    /// A connection beside those open was refused at this time.
+    refused: Option<Instant>,
+    /// Collectors whose statements run, and when their scrapes end.
+    running: Vec<(&'static str, Instant)>,
+}
+
+struct Kept {
+    connected: Connected,
+    made: Instant,
+    /// What `limit_statements` set.
+    limit: Option<Duration>,
+}
+
+/// A place under the limit, with a connection in it once one is made.
+pub(super) struct Lease {
+    pool: Arc<Pool>,
+    kept: Option<Kept>,
+    new: bool,
+}
+
+impl Pool {
+    pub fn new(route: Route, most: usize) -> Arc<Self> {
+        Arc::new(Pool {
+            route,
+            most: most.max(1),
+            state: Mutex::default(),
+            returned: Notify::new(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection: the idle one, a new one, or one that is given back.
+    pub async fn acquire(self: &Arc<Self>, deadline: Instant) -> Result<Lease, Error> {
+        let mut patient = true;
+        let mut why =
+            Error::Connection("no connection was free before the end of the scrape".to_owned());
+        loop {
+            let returned = self.returned.notified();
+            tokio::pin!(returned);
+            // From here on a return is not missed.
+            returned.as_mut().enable();
+            if let Some(lease) = self.take_idle() {
+                return Ok(lease);
+            }
+            if let Some(lease) = self.claim(patient) {
+                match lease.connect().await {
+                    Ok(lease) => return Ok(lease),
+                    // Those that are open will come back.
+                    Err(error) if self.is_refused() => why = error,
+                    Err(error) => return Err(error),
+                }
+            }
+            let until = deadline.min(Instant::now() + PATIENCE);
+            patient = tokio::time::timeout_at(until.into(), returned)
+                .await
+                .is_ok();
+            if Instant::now() >= deadline {
+                return Err(why);
+            }
+        }
+    }
+
+    fn take_idle(self: &Arc<Self>) -> Option<Lease> {
+        let kept = self.state().idle.take()?;
+        Some(Lease {
+            pool: self.clone(),
+            kept: Some(kept),
+            new: false,
+        })
+    }
+
+    /// A place for one more connection. While others are open it is given only to those whose
+    /// patience is over.
+    fn claim(self: &Arc<Self>, patient: bool) -> Option<Lease> {
+        let mut state = self.state();
+        let refused = state.refused.is_some_and(|at| at.elapsed() < REFUSED);
+        let first = state.open == 0;
+        if !first && (patient || refused || state.open >= self.most) {
+            return None;
+        }
+        state.open += 1;
+        Some(Lease {
+            pool: self.clone(),
+            kept: None,
+            new: true,
+        })
+    }
+
+    /// A connection could not be made: whether others are open, so that none more is tried for now.
+    fn is_refused(&self) -> bool {
+        let mut state = self.state();
+        let others = state.open > 0;
+        if others {
+            state.refused = Some(Instant::now());
+        }
+        others
+    }
+
+    /// Whether a statement of this collector has outlived its scrape. A second one would hang too.
+    pub fn has_overrun(&self, collector: &'static str) -> bool {
+        let now = Instant::now();
+        let state = self.state();
+        let mut running = state.running.iter();
+        running.any(|(name, deadline)| *name == collector && *deadline <= now)
+    }
+
+    /// Closes the connection that is kept.
+    pub fn discard_idle(&self) {
+        let mut state = self.state();
+        if state.idle.take().is_some() {
+            state.open -= 1;
+        }
+    }
+}
+
+impl Lease {
+    async fn connect(mut self) -> Result<Self, Error> {
+        let connected = self.pool.route.connect().await?;
+        self.kept = Some(Kept {
+            connected,
+            made: Instant::now(),
+            limit: None,
+        });
+        Ok(self)
+    }
+
+    fn kept(&mut self) -> Result<&mut Kept, Error> {
+        let lost = || Error::Connection("the connection is lost".to_owned());
+        self.kept.as_mut().ok_or_else(lost)
+    }
+
+    /// Whether it was made for this lease.
+    pub fn is_new(&self) -> bool {
+        self.new
+    }
+
+    /// Time since the connection was made.
+    pub fn age(&self) -> Duration {
+        self.kept
+            .as_ref()
+            .map_or(Duration::MAX, |k| k.made.elapsed())
+    }
+
+    /// What the server says it is.
+    pub fn version(&self) -> Version {
+        let unknown = Version {
+            number: (0, 0, 0),
+            mariadb: false,
+        };
+        self.kept.as_ref().map_or(unknown, |k| k.connected.version)
+    }
+
+    /// Closes the connection and gives its place back.
+    pub fn discard(mut self) {
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.kept = None;
+    }
+
+    /// Whether the server answers.
+    pub async fn ping(&mut self) -> Result<(), Error> {
+        let answer = self.kept()?.connected.conn.ping().await;
+        Ok(answer?)
+    }
+
+    /// Has the server end statements about when the scrape ends. Costs a statement only where the
+    /// limit that stands does not fit.
+    pub async fn limit_statements(&mut self, deadline: Instant) -> Result<(), Error> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let kept = self.kept()?;
+        if kept
+            .limit
+            .is_some_and(|limit| limit <= left && limit >= left / 2)
+        {
+            return Ok(());
+        }
+        // Rounded down by a little, so that the next scrape's time is enough for it too.
+        let limit = left.mul_f64(0.98);
+        kept.connected.limit_statements(limit).await?;
+        kept.limit = Some(limit);
+        Ok(())
+    }
+
+    /// Runs a statement of a collector. Whoever waits for it may leave: the statement is seen to its
+    /// end, then the connection is free again.
+    pub async fn query(
+        self,
+        collector: &'static str,
+        sql: String,
+        deadline: Instant,
+    ) -> Option<(Lease, Answer)> {
+        let (tell, told) = oneshot::channel();
+        let mut lease = self;
+        let running = Running::new(lease.pool.clone(), (collector, deadline));
+        tokio::spawn(async move {
+            let _running = running;
+            let answer = async { run(lease.kept()?, &sql).await };
+            let late = deadline + OVERDUE;
+            let answer = match tokio::time::timeout_at(late.into(), answer).await {
+                Ok(answer) => answer,
+                Err(_) => Err(Error::Connection("the server hangs".to_owned())),
+            };
+            if matches!(answer, Err(Error::Connection(_))) {
+                lease.close();
+            }
+            // Where no one waits the lease ends here.
+            let _ = tell.send((lease, answer));
+        });
+        told.await.ok()
+    }
+}
+
+/// A statement that runs.
+struct Running {
+    pool: Arc<Pool>,
+    entry: (&'static str, Instant),
+}
+
+impl Running {
+    fn new(pool: Arc<Pool>, entry: (&'static str, Instant)) -> Self {
+        pool.state().running.push(entry);
+        Running { pool, entry }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let running = &mut self.pool.state().running;
+        if let Some(at) = running.iter().position(|entry| *entry == self.entry) {
+            running.swap_remove(at);
+        }
+    }
+}
+
+pub(super) type Answer = Result<Rows, Error>;
+
+async fn run(kept: &mut Kept, sql: &str) -> Answer {
+    let mut result = kept.connected.conn.query_iter(sql).await?;
+    let mut rows = Rows::default();
+    rows.set_columns(result.columns_ref());
+    result.for_each(|row| rows.push_row(&row)).await?;
+    result.drop_result().await?;
+    Ok(rows)
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let kept = self.kept.take();
+        // A conversation that was cut off marks the connection so.
+        let kept = kept.filter(|k| !k.connected.conn.is_disconnected());
+        let mut state = self.pool.state();
+        match kept {
+            Some(kept) if state.idle.is_none() => state.idle = Some(kept),
+            _ => state.open -= 1,
+        }
+        drop(state);
+        self.pool.returned.notify_one();
+    }
+}

@@ -1,0 +1,427 @@
+//! One session with a server: how it begins, and how one statement is asked.
+//!
+//! Statements go through the simple query protocol, with results as text and nothing prepared, so
+//! that poolers in transaction mode can stand between.
+
+use crate::dsn::settings::{Host, Pem, Session, Settings, Tls};
+use crate::pool::LINGER;
+use crate::rows::{Column, Rows};
+use crate::sql::literal;
+use crate::version::Version;
+use futures_util::StreamExt;
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgRow, PgSeverity, PgSslMode};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions, Connection as _, Either, PgConnection, Row as _,
+    ValueRef,
+};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// There is no session: the server cannot be reached or lets nobody in.
+    Unreachable(String),
+    /// The session ended.
+    Lost(String),
+    /// The server answered with an error.
+    Refused {
+        /// SQLSTATE.
+        code: String,
+        /// The server's sentence.
+        message: String,
+    },
+    /// The scrape ends before the answer.
+    TooLate,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Unreachable(why) => write!(f, "no connection: {why}"),
+            Failure::Lost(why) => write!(f, "the connection was lost: {why}"),
+            Failure::Refused { code, message } => write!(f, "{message} (SQLSTATE {code})"),
+            Failure::TooLate => f.write_str("no answer before the end of the scrape"),
+        }
+    }
+}
+
+impl Failure {
+    /// SQLSTATE of a statement that the server refused.
+    pub fn code(&self) -> &str {
+        match self {
+            Failure::Refused { code, .. } => code,
+            _ => "",
+        }
+    }
+
+    /// Whether the server gave no sign of life.
+    pub fn is_down(&self) -> bool {
+        !matches!(self, Failure::Refused { .. })
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        let sqlx::Error::Database(error) = error else {
+            return Failure::Lost(sentence(&error));
+        };
+        let fatal = error
+            .try_downcast_ref::<PgDatabaseError>()
+            .is_some_and(|e| matches!(e.severity(), PgSeverity::Fatal | PgSeverity::Panic));
+        let message = error.message().to_owned();
+        if fatal {
+            return Failure::Lost(message);
+        }
+        Failure::Refused {
+            code: error.code().unwrap_or_default().into_owned(),
+            message,
+        }
+    }
+}
+
+/// What went wrong, without the words that say that something did.
+fn sentence(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Tls(error) => format!("TLS: {error}"),
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Configuration(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// What a session knows of its server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Server {
+    /// `version()`.
+    pub banner: String,
+    /// The version that the banner tells.
+    pub banner_version: Option<Version>,
+    /// The version by banner, or else by the setting `server_version`.
+    pub version: Option<Version>,
+    /// Time limit that the session has of itself.
+    statement_timeout: Option<Duration>,
+    /// Where the server lives.
+    time_zone: Option<String>,
+}
+
+impl Server {
+    /// The version that statements are chosen by; one that cannot be told counts as the oldest.
+    pub fn version(&self) -> Version {
+        self.version.unwrap_or_default()
+    }
+}
+
+/// What bounds a statement on the server's side.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The answer is of no use from then on.
+    pub deadline: Instant,
+    /// Whether a statement may take no more than half of the time that is left when it is asked.
+    pub fair: bool,
+    /// Longest time to wait for a lock.
+    pub lock: Option<Duration>,
+    /// Whether time stamps without a zone are to be read in the server's own.
+    pub local_time: bool,
+}
+
+impl Limits {
+    /// The limits of a statement that is asked now.
+    pub fn from_now(mut self) -> Self {
+        if self.fair {
+            let now = Instant::now();
+            self.deadline = now + self.deadline.saturating_duration_since(now) / 2;
+        }
+        self
+    }
+
+    /// Only the end of the scrape.
+    pub fn until(deadline: Instant) -> Self {
+        Limits {
+            deadline,
+            fair: false,
+            lock: None,
+            local_time: false,
+        }
+    }
+}
+
+/// A session.
+pub struct Connection {
+    session: PgConnection,
+    server: Arc<Server>,
+}
+
+impl Connection {
+    /// Tries the places of the settings in turn until one answers as wanted. `deadline` is that of
+    /// the scrape which wants it.
+    pub async fn open(settings: &Settings, deadline: Instant) -> Result<Self, Failure> {
+        let mut hosts = settings.hosts.clone();
+        if settings.shuffle && hosts.len() > 1 {
+            let turn = jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() as usize;
+            let count = hosts.len();
+            hosts.rotate_left(turn % count);
+        }
+        let mut wanted = vec![settings.session];
+        if settings.session == Session::PreferStandby {
+            wanted = vec![Session::Standby, Session::Any];
+        }
+        let mut why = Failure::TooLate;
+        for session in wanted {
+            for (index, host) in hosts.iter().enumerate() {
+                let turn = turn(settings, deadline, hosts.len() - index);
+                let opening = Self::open_host(settings, host, session, turn);
+                match tokio::time::timeout_at(turn.into(), opening).await {
+                    Ok(Ok(connection)) => return Ok(connection),
+                    Ok(Err(failure)) => why = at(host, &failure),
+                    Err(_) => why = at(host, &Failure::TooLate),
+                }
+            }
+        }
+        Err(why)
+    }
+
+    async fn open_host(
+        settings: &Settings,
+        host: &Host,
+        wanted: Session,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let mut why = Failure::TooLate;
+        let ways = if host.is_socket() {
+            &[Tls::Off]
+        } else {
+            settings.tls.as_slice()
+        };
+        for tls in ways {
+            match options(settings, host, *tls).connect().await {
+                Ok(session) => {
+                    let mut connection = Connection {
+                        session,
+                        server: Arc::default(),
+                    };
+                    connection.introduce(settings, wanted, deadline).await?;
+                    return Ok(connection);
+                }
+                Err(error) => why = Failure::Unreachable(sentence(&error)),
+            }
+        }
+        Err(why)
+    }
+
+    /// Learns who the server is, and whether it is of the wanted kind.
+    async fn introduce(
+        &mut self,
+        settings: &Settings,
+        wanted: Session,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        const WHO: &str = "SELECT version(), \
+            max(CASE name WHEN 'server_version' THEN setting END), \
+            max(CASE name WHEN 'statement_timeout' THEN reset_val END), \
+            max(CASE name WHEN 'log_timezone' THEN setting END) FROM pg_settings \
+            WHERE name IN ('server_version', 'statement_timeout', 'log_timezone')";
+        let rows = self.query(WHO, Limits::until(deadline)).await?;
+        self.server = Arc::new(server(&rows, settings.time_zone()));
+        let kind = match wanted {
+            Session::Any | Session::PreferStandby => return Ok(()),
+            Session::ReadWrite => "current_setting('transaction_read_only') = 'off'",
+            Session::ReadOnly => "current_setting('transaction_read_only') = 'on'",
+            Session::Primary => "NOT pg_is_in_recovery()",
+            Session::Standby => "pg_is_in_recovery()",
+        };
+        let asked = format!("SELECT {kind}");
+        let rows = self.query(&asked, Limits::until(deadline)).await?;
+        match rows.first().map(|row| row.boolean(0)) {
+            Some(Ok(Some(true))) => Ok(()),
+            _ => Err(Failure::Unreachable(
+                "the server is not of the kind that target_session_attrs asks for".to_owned(),
+            )),
+        }
+    }
+
+    /// The server.
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    /// Asks one statement, or several between semicolons; the first answer that has rows is given.
+    /// The server gives up by itself before the deadline.
+    pub async fn query(&mut self, sql: &str, limits: Limits) -> Result<Rows, Failure> {
+        let text = self.limited(sql, limits);
+        let mut answers = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut self.session);
+        let mut rows = Rows::default();
+        let mut answer = 0;
+        while let Some(part) = answers.next().await {
+            match part? {
+                // The first answer is that of the limits.
+                Either::Left(_) if answer == 0 || rows.is_empty() => answer += 1,
+                Either::Left(_) => answer = usize::MAX,
+                Either::Right(row) if answer > 0 && answer < usize::MAX => push(&mut rows, &row)?,
+                Either::Right(_) => {}
+            }
+        }
+        Ok(rows)
+    }
+
+    /// A statement behind the limits that hold for it alone. `set_config` rather than SET, which
+    /// pg_stat_statements would remember anew for each number.
+    fn limited(&self, sql: &str, limits: Limits) -> String {
+        let left = limits.deadline.saturating_duration_since(Instant::now());
+        let margin = (left / 10).min(Duration::from_millis(250));
+        let own = self.server.statement_timeout;
+        let timeout = own.unwrap_or(Duration::MAX).min(left - margin);
+        let timeout = timeout.as_millis().max(1);
+        let mut text = format!("SELECT set_config('statement_timeout', '{timeout}', true)");
+        if let Some(lock) = limits.lock {
+            let lock = lock.as_millis().max(1);
+            text.push_str(&format!(", set_config('lock_timeout', '{lock}', true)"));
+        }
+        if let (true, Some(zone)) = (limits.local_time, &self.server.time_zone) {
+            let zone = literal(zone);
+            text.push_str(&format!(", set_config('TimeZone', {zone}, true)"));
+        }
+        text.push_str("; ");
+        text.push_str(sql);
+        text
+    }
+
+    /// Waits until an answer that nobody waits for any more has passed.
+    pub async fn settle(&mut self) -> Result<(), Failure> {
+        self.session.ping().await.map_err(Failure::from)
+    }
+
+    /// Says goodbye.
+    pub async fn close(self) {
+        // The session ends either way.
+        let _ = self.session.close().await;
+    }
+}
+
+/// When the turn of a place ends, so that those behind it get theirs. The last one may take longer
+/// than the scrape; then the next scrape has the connection.
+fn turn(settings: &Settings, deadline: Instant, places: usize) -> Instant {
+    let now = Instant::now();
+    let left = deadline.saturating_duration_since(now);
+    let share = match places {
+        1 => left + LINGER,
+        places => left / places.max(1) as u32,
+    };
+    now + settings.connect_timeout.unwrap_or(share).min(share)
+}
+
+fn at(host: &Host, failure: &Failure) -> Failure {
+    let why = match failure {
+        Failure::Unreachable(why) | Failure::Lost(why) => why.clone(),
+        Failure::TooLate => "no answer in time".to_owned(),
+        refused => refused.to_string(),
+    };
+    let separator = if host.is_socket() { "/.s.PGSQL." } else { ":" };
+    Failure::Unreachable(format!("{}{separator}{}: {why}", host.name, host.port))
+}
+
+fn options(settings: &Settings, host: &Host, tls: Tls) -> PgConnectOptions {
+    // An empty password, where there is none, keeps the library from looking for one.
+    let password = host.password.as_ref().map_or("", |p| p.0.as_str());
+    let mut options = PgConnectOptions::new_without_pgpass()
+        .host(&host.name)
+        .port(host.port)
+        .password(password)
+        .extra_float_digits(None)
+        .statement_cache_capacity(0)
+        .disable_statement_logging()
+        .ssl_mode(match tls {
+            Tls::Off => PgSslMode::Disable,
+            Tls::Offered => PgSslMode::Prefer,
+            Tls::Unverified => PgSslMode::Require,
+            Tls::Chain => PgSslMode::VerifyCa,
+            Tls::Full => PgSslMode::VerifyFull,
+        });
+    if let Some(user) = &settings.user {
+        options = options.username(user);
+    }
+    if let Some(database) = &settings.database {
+        options = options.database(database);
+    }
+    if let Some(name) = &settings.application_name {
+        options = options.application_name(name);
+    }
+    if !settings.parameters.is_empty() {
+        options = options.options(settings.parameters.iter().map(|(k, v)| (k, v)));
+    }
+    options = match &settings.root {
+        Some(Pem::File(path)) => options.ssl_root_cert(path),
+        Some(Pem::Inline(text)) => options.ssl_root_cert_from_pem(text.0.clone().into_bytes()),
+        None => options,
+    };
+    if let Some((certificate, key)) = &settings.client {
+        options = match certificate {
+            Pem::File(path) => options.ssl_client_cert(path),
+            Pem::Inline(text) => options.ssl_client_cert_from_pem(&text.0),
+        };
+        options = match key {
+            Pem::File(path) => options.ssl_client_key(path),
+            Pem::Inline(text) => options.ssl_client_key_from_pem(&text.0),
+        };
+    }
+    options
+}
+
+fn server(rows: &Rows, time_zone: Option<&str>) -> Server {
+    let Some(row) = rows.first() else {
+        return Server::default();
+    };
+    let banner = row.text_or(0, "");
+    let banner_version = Version::parse(banner);
+    let timeout = row.text_or(2, "").parse().ok().filter(|ms| *ms > 0);
+    Server {
+        banner: banner.to_owned(),
+        banner_version,
+        version: banner_version.or_else(|| Version::numbers(row.text_or(1, ""))),
+        statement_timeout: timeout.map(Duration::from_millis),
+        time_zone: time_zone.or(row.text(3)).map(str::to_owned),
+    }
+}
+
+fn push(rows: &mut Rows, row: &PgRow) -> Result<(), Failure> {
+    if rows.is_empty() {
+        let column = |c: &sqlx::postgres::PgColumn| Column {
+            name: c.name().to_owned(),
+            type_oid: c.type_info().oid().map_or(0, |oid| oid.0),
+        };
+        *rows = Rows::new(row.columns().iter().map(column).collect());
+    }
+    for index in 0..row.columns().len() {
+        let value = row.try_get_raw(index).map_err(Failure::from)?;
+        let bytes = match value.is_null() {
+            true => None,
+            false => Some(value.as_bytes().map_err(|e| Failure::Lost(e.to_string()))?),
+        };
+        rows.push(bytes);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_introduce_themselves() {
+        let head = &["version", "max", "max", "max"][..];
+        let banner = "PostgreSQL 15.20 (Debian) on x86_64";
+        let rows = Rows::written(&[head, &[banner, "15.20 (Debian)", "0", "Europe/Oslo"]]);
+        let known = server(&rows, None);
+        assert_eq!(known.version, Some(Version(15, 20, 0)));
+        assert_eq!(known.statement_timeout, None);
+        assert_eq!(known.time_zone.as_deref(), Some("Europe/Oslo"));
+        let rows = Rows::written(&[head, &["CockroachDB CCL v23", "13.0.0", "5000", "NULL"]]);
+        let other = server(&rows, Some("UTC"));
+        assert_eq!(other.banner_version, None);
+        assert_eq!(other.version(), Version(13, 0, 0));
+        assert_eq!(other.statement_timeout, Some(Duration::from_secs(5)));
+        assert_eq!(other.time_zone.as_deref(), Some("UTC"));
+    }
+}

@@ -1,0 +1,12 @@
+//! `postgres_exporter`
+
+use exporter_core::launch;
+use postgres_exporter::dsn::environment::Environment;
+use postgres_exporter::{app, sys};
+
+fn main() {
+    // The environment as the user set it, before it is changed.
+    let environment = Environment::of_process();
+    sys::trust_no_system_roots();
+    std::process::exit(app::run(&launch::arguments(), &environment))
+}
