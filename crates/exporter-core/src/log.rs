@@ -170,7 +170,7 @@ fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
 pub fn logrus_line(level: Level, message: &str) -> String {
     let fields = Fields {
         message: message.to_owned(),
-        pairs: Vec::new(),
+        ..Fields::default()
     };
     logrus(&fields, level, &Zoned::now())
 }
