@@ -5,8 +5,8 @@ pub mod daemon;
 pub mod hung_mount;
 pub mod mariadb;
 pub mod pki;
-pub mod redis;
 pub mod postgres;
+pub mod redis;
 
 pub use client::{Client, Reply};
 pub use daemon::{Daemon, run};
