@@ -280,6 +280,15 @@ fn a_cluster_of_three() {
         );
     }
     expect_none(&reply, &["db=\"db1\""]);
+    // Connections that all nodes have closed meanwhile cost nothing.
+    for server in &servers {
+        server.say("CLIENT KILL TYPE normal SKIPME yes");
+    }
+    let reply = exporter.get("/metrics");
+    for (at, key) in keys.iter().enumerate() {
+        let line = format!("redis_key_value{{db=\"db0\",key=\"{key}\"}} {at}");
+        expect(&reply, &line);
+    }
     let nodes = exporter.get("/discover-cluster-nodes");
     assert_eq!(nodes.header("content-type"), Some("application/json"));
     for server in &servers {
