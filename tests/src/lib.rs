@@ -4,6 +4,7 @@ pub mod client;
 pub mod daemon;
 pub mod hung_mount;
 pub mod mariadb;
+pub mod peers;
 pub mod pki;
 pub mod postgres;
 pub mod redis;

@@ -56,6 +56,19 @@ impl Authority {
         }
     }
 
+    /// Issues a certificate that is valid from the first day of one year to that of another.
+    pub fn issue_for(&self, names: &[&str], years: (i32, i32)) -> Leaf {
+        let names: Vec<String> = names.iter().map(|n| (*n).to_owned()).collect();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+        Leaf {
+            certificate: params.signed_by(&key, &self.issuer).unwrap().pem(),
+            key: key.serialize_pem(),
+        }
+    }
+
     /// Connects with TLS, trusting this authority, presenting `client` if any.
     pub fn connect(&self, address: &str, client: Option<&Leaf>) -> io::Result<Client> {
         use rustls_pki_types::pem::PemObject;

@@ -18,6 +18,8 @@ fn a_hung_mount_costs_one_thread_and_its_own_series() {
         "node_exporter",
         &["--collector.filesystem.mount-timeout=300ms"],
     );
+    // Dropped before the exporter, which cannot end while it waits for the mount.
+    let mount = mount;
     let labels = |error: &str| {
         let point = scratch.path().display();
         format!(
@@ -53,8 +55,9 @@ fn a_hung_mount_costs_one_thread_and_its_own_series() {
         assert_eq!(reply.value(&stuck), Some(1.0));
         assert!(reply.samples().abs_diff(samples) < 20);
     }
+    // A busy machine may make a scrape add a worker or two; a leak would be hundreds.
     assert!(
-        node.threads() <= threads,
+        node.threads() <= threads + 5,
         "{} threads became {}",
         threads,
         node.threads()

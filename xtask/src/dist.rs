@@ -1,22 +1,37 @@
 //! `cargo xtask dist`: what is published beside the images.
 
 use crate::packages::{self, Exporter};
-use crate::{run, sbom};
+use crate::{charts, deb, images, run, sbom};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Makes everything in `dist/`. What needs a tool that is not installed is left out, and said so.
 pub fn run(arguments: &[String]) -> Result<(), String> {
     run::no_options(arguments)?;
-    let out = run::target().join("packages");
+    let exporters = packages::named(arguments)?;
+    let out = run::root().join("dist");
     make_empty(&out)?;
-    let mut tarballs = Vec::new();
-    for exporter in packages::named(arguments)? {
-        tarballs.push(tarball(exporter, &out)?);
+    let mut files = Vec::new();
+    for exporter in &exporters {
+        let (name, folder) = stage(exporter, &out)?;
+        files.extend(deb::build(exporter, &folder, &out)?);
+        pack(&out, &name)?;
+        files.push(format!("{name}.tar.gz"));
     }
+    if run::exists("buildah") {
+        files.extend(images::archives(&exporters, &out)?);
+    } else {
+        println!("buildah is not installed: no image archive is made");
+    }
+    if run::exists("helm") {
+        files.extend(charts::pack(&out)?);
+    } else {
+        println!("helm is not installed: no chart archive is made");
+    }
+    files.sort();
     let mut sums = Command::new("sha256sum");
-    sums.current_dir(&out).args(&tarballs);
-    let sums = run::output(&mut sums)?;
+    let sums = run::output(sums.current_dir(&out).args(&files))?;
     write(&out.join("SHA256SUMS"), &sums)?;
     println!("{}", String::from_utf8_lossy(&sums).trim_end());
     println!("in {}", out.display());
@@ -93,8 +108,8 @@ pub fn commit_time() -> String {
     run::text(&mut git).unwrap_or_else(|_| "0".to_owned())
 }
 
-/// Makes one tarball and gives its file name.
-fn tarball(exporter: &Exporter, out: &Path) -> Result<String, String> {
+/// Lays out the files of one exporter and gives the folder's name and place.
+fn stage(exporter: &Exporter, out: &Path) -> Result<(String, PathBuf), String> {
     let binary = build(exporter)?;
     let packages = sbom::dependencies(exporter)?;
     let version = env!("CARGO_PKG_VERSION");
@@ -127,8 +142,7 @@ fn tarball(exporter: &Exporter, out: &Path) -> Result<String, String> {
     if let Some(flag) = socket_flag(&String::from_utf8_lossy(&manual)) {
         write(&unit("socket"), socket(exporter, &flag).as_bytes())?;
     }
-    pack(out, &name)?;
-    Ok(format!("{name}.tar.gz"))
+    Ok((name, folder))
 }
 
 /// The same files give the same bytes: order, owners and times are fixed.
@@ -154,6 +168,11 @@ fn pack(out: &Path, name: &str) -> Result<(), String> {
 
 fn service(exporter: &Exporter) -> String {
     let Exporter { binary, about, .. } = exporter;
+    let capabilities = match exporter.name {
+        // Counters of other users' processes.
+        "process-exporter" => "CAP_SYS_PTRACE CAP_DAC_READ_SEARCH",
+        _ => "",
+    };
     format!(
         "\
 [Unit]
@@ -166,13 +185,25 @@ DynamicUser=yes
 EnvironmentFile=-/etc/default/{binary}
 ExecStart=/usr/local/bin/{binary} $OPTIONS
 Restart=on-failure
+AmbientCapabilities={capabilities}
+CapabilityBoundingSet={capabilities}
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
 MemoryDenyWriteExecute=yes
 LockPersonality=yes
+RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
 
 [Install]
 WantedBy=multi-user.target

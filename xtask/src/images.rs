@@ -22,23 +22,40 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let archives = run::take_options(&mut arguments, "--oci-archive")?;
     let archives = archives.last().map(PathBuf::from);
     run::no_options(&arguments)?;
+    let exporters = packages::named(&arguments)?;
+    make(&exporters, tag, archives.as_deref()).map(drop)
+}
+
+/// Archives of the images of a release, in a folder; gives their names.
+pub fn archives(exporters: &[&Exporter], folder: &Path) -> Result<Vec<String>, String> {
+    make(exporters, env!("CARGO_PKG_VERSION"), Some(folder))
+}
+
+fn make(
+    exporters: &[&Exporter],
+    tag: &str,
+    archives: Option<&Path>,
+) -> Result<Vec<String>, String> {
     let builder = Builder::find(archives.is_some())?;
-    for exporter in packages::named(&arguments)? {
+    let mut names = Vec::new();
+    for exporter in exporters {
         let image = format!("exporters-rs/{}:{tag}", exporter.name);
         let context = context(exporter)?;
         let built = builder.build(exporter, &image, tag, &context);
         std::fs::remove_dir_all(&context).map_err(|e| format!("{}: {e}", context.display()))?;
         built?;
         println!("built {image}");
-        if let Some(directory) = &archives {
+        if let Some(directory) = archives {
             std::fs::create_dir_all(directory)
                 .map_err(|e| format!("{}: {e}", directory.display()))?;
-            let file = directory.join(format!("{}-{tag}.oci.tar", exporter.name));
+            let name = format!("{}-{tag}.oci.tar", exporter.name);
+            let file = directory.join(&name);
             builder.archive(&image, &file)?;
             println!("wrote {}", file.display());
+            names.push(name);
         }
     }
-    Ok(())
+    Ok(names)
 }
 
 /// A folder with what the Dockerfile copies: the binary of one exporter. It is this process's own,
@@ -61,7 +78,35 @@ fn context(exporter: &Exporter) -> Result<PathBuf, String> {
     let mut touch = Command::new("touch");
     touch.arg(format!("--date=@{}", dist::commit_time()));
     run::check(touch.args(&files).arg(&bin).arg(&context))?;
+    // The builder of docker makes every stage, the one that copies this folder too.
+    make_empty(&context.join("etc"))?;
+    for (from, to) in exporter.files() {
+        add(&run::root().join(from), &context, to)?;
+    }
     Ok(context)
+}
+
+/// Adds a file to a context, readable by all, with the time of the last commit on it and on the
+/// folders above it.
+fn add(from: &Path, context: &Path, to: &str) -> Result<(), String> {
+    let to = context.join(to);
+    let told = |e: std::io::Error| format!("{}: {e}", to.display());
+    let folders: Vec<&Path> = to
+        .ancestors()
+        .skip(1)
+        .take_while(|f| *f != context)
+        .collect();
+    std::fs::create_dir_all(folders[0]).map_err(told)?;
+    copy(from, &to)?;
+    std::fs::set_permissions(&to, Permissions::from_mode(0o644)).map_err(told)?;
+    for folder in &folders {
+        std::fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(told)?;
+    }
+    let mut touch = Command::new("touch");
+    touch
+        .arg(format!("--date=@{}", dist::commit_time()))
+        .arg(&to);
+    run::check(touch.args(&folders))
 }
 
 impl Builder {

@@ -1,7 +1,10 @@
 //! Project chores, run as `cargo xtask COMMAND`.
 
 mod bench;
+mod charts;
 mod compat;
+mod deb;
+mod demo;
 mod dist;
 mod exposition;
 mod http;
@@ -18,10 +21,16 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test                         format, lints, unit and end-to-end tests
-  dist [EXPORTER]...           static binaries in tarballs with man page, completions, units,
-                               licences, SBOM and SHA256SUMS, in target/packages
+  dist [EXPORTER]...           everything for a release, in dist/: tarballs of static binaries with man
+                               page, completions, units, licences and SBOM; Debian packages, image
+                               and chart archives where their tools are installed; SHA256SUMS
   images [EXPORTER]...         container images from docker/Dockerfile, by docker or buildah
          [--tag TAG] [--oci-archive DIR]
+  charts [--check]             README and values.schema.json of every chart, from the comments of its
+                               values; with helm installed also lint and render
+         [--package DIR]       and archives with an index
+  demo [--once]                every exporter on its port, against servers of this machine or private
+                               ones, and Prometheus where it is installed; a table until Ctrl-C
   bench EXPORTER --peer PATH   CPU, memory, latency, start time and size beside a peer binary
         [--path /metrics] [--scrapes N] [--rounds N] [--ours PATH] [--out FILE]
         [--ours-arg ARG]... [--peer-arg ARG]... [--sleepers N] [-- ARGS FOR BOTH]...
@@ -41,6 +50,8 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "dist" => dist::run(rest),
         "images" => images::run(rest),
+        "charts" => charts::run(rest),
+        "demo" => demo::run(rest),
         "bench" => bench::run(rest),
         "compat" => return compat::run(rest),
         "help" | "-h" | "--help" => {

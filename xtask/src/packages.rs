@@ -62,6 +62,15 @@ pub const ALL: &[Exporter] = &[
 ];
 
 impl Exporter {
+    /// Files that its image has beside the binary: where they stand in the workspace, and where in
+    /// the image.
+    pub fn files(&self) -> &'static [(&'static str, &'static str)] {
+        match self.name {
+            "blackbox-exporter" => &[("docker/blackbox.yml", "etc/blackbox_exporter/config.yml")],
+            _ => &[],
+        }
+    }
+
     /// Arguments that make it listen on loopback addresses only: metrics on the first, what else it
     /// has on the second.
     pub fn listen(&self, metrics: SocketAddr, other: SocketAddr) -> Vec<String> {

@@ -78,13 +78,25 @@ fn missing() -> Vec<&'static Server> {
 
 impl Server {
     fn is_there(&self) -> bool {
-        run::exists(self.program)
-            || self
-                .folders
-                .iter()
-                .flat_map(|pattern| folders(Path::new("/"), pattern))
-                .any(|folder| folder.join(self.program).is_file())
+        find(self.program).is_some()
     }
+}
+
+/// Where a program is: in the folders that its package uses, of several versions the last by name,
+/// else on the path.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let server = ALL.iter().filter(|s| s.program == program);
+    let patterns = server.flat_map(|s| s.folders);
+    let mut found: Vec<PathBuf> = patterns
+        .flat_map(|pattern| folders(Path::new("/"), pattern))
+        .collect();
+    found.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path);
+    let folders = found.into_iter().rev().chain(on_path);
+    folders
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
 }
 
 /// The folders that a pattern stands for: each part is a name, or a start of one before a `*`.
@@ -110,7 +122,7 @@ fn children(folder: &Path, start: &str) -> Vec<PathBuf> {
 }
 
 /// Whether we are root.
-fn rights() -> bool {
+pub fn rights() -> bool {
     run::text(Command::new("id").arg("-u")).is_ok_and(|id| id == "0")
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that CI checks.
 
 use crate::run::{cargo, check, exists};
-use crate::servers;
+use crate::{charts, servers};
 
 pub fn run(arguments: &[String]) -> Result<(), String> {
     if let Some(argument) = arguments.first() {
@@ -21,6 +21,8 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     servers::ensure()?;
     step("tests");
     check(cargo().args(["test", "--workspace"]))?;
+    step("charts and rules");
+    charts::verify()?;
     step("licences, bans, sources");
     if exists("cargo-deny") {
         check(cargo().args(["deny", "check", "licenses", "bans", "sources"]))?;

@@ -108,9 +108,9 @@ impl BuildInfo {
         )
     }
 
-    /// Puts `<name>_build_info`.
-    pub fn put(&self, out: &mut Arena) {
-        let values = [
+    /// The values of [`LABELS`].
+    pub fn values(&self) -> [&'static str; 7] {
+        [
             BRANCH,
             architecture(),
             "linux",
@@ -118,8 +118,12 @@ impl BuildInfo {
             REVISION,
             TAGS,
             self.version,
-        ];
-        out.put(self.family, &values, 1.0);
+        ]
+    }
+
+    /// Puts `<name>_build_info`.
+    pub fn put(&self, out: &mut Arena) {
+        out.put(self.family, &self.values(), 1.0);
     }
 }
 

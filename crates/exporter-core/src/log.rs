@@ -131,20 +131,65 @@ fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
     let file = metadata.file().unwrap_or("");
     let file = file.rsplit('/').next().unwrap_or(file);
     let source = format!("{file}:{}", metadata.line().unwrap_or(0));
-    let level = metadata.level().as_str();
+    let pairs: Vec<(&str, &str)> = fields.pairs.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let words = Words {
+        message: &fields.message,
+        pairs: &pairs,
+        bare: &fields.bare,
+    };
+    line_at(shape, now, *metadata.level(), &source, words)
+}
+
+/// One line without its newline, for logs that do not go the way of all events: what happened now,
+/// at `source` (`file:line`).
+pub fn line(
+    shape: Shape,
+    level: Level,
+    source: &str,
+    message: &str,
+    pairs: &[(&str, &str)],
+) -> String {
+    let words = Words {
+        message,
+        pairs,
+        bare: &[],
+    };
+    line_at(shape, &Zoned::now(), level, source, words)
+}
+
+/// What a line says.
+#[derive(Clone, Copy)]
+struct Words<'a> {
+    message: &'a str,
+    pairs: &'a [(&'a str, &'a str)],
+    /// Keys of numbers and truth values, which JSON has without quotes.
+    bare: &'a [&'static str],
+}
+
+impl Words<'_> {
+    fn push_json(&self, line: &mut String, key: &str, value: &str) {
+        push_json(line, key);
+        line.push(':');
+        match self.bare.contains(&key) {
+            true => line.push_str(value),
+            false => push_json(line, value),
+        }
+    }
+}
+
+fn line_at(shape: Shape, now: &Zoned, level: Level, source: &str, words: Words<'_>) -> String {
+    let Words { message, pairs, .. } = words;
     match shape {
-        Shape::Logrus => logrus(&fields, *metadata.level(), now),
-        Shape::LogrusJson => logrus_json(&fields, *metadata.level(), now),
-        Shape::Klog => klog(&fields, *metadata.level(), &source, now),
-        Shape::Plain => plain(&fields, now),
+        Shape::Logrus => logrus(words, level, now),
+        Shape::LogrusJson => logrus_json(words, level, now),
+        Shape::Klog => klog(words, level, source, now),
+        Shape::Plain => plain(words, now),
         Shape::Logfmt => {
             let mut line = format!("time={} level={level} source=", timestamp(now, 3));
-            push_logfmt(&mut line, &source);
+            push_logfmt(&mut line, source);
             line.push_str(" msg=");
-            // The message is quoted whether it needs it or not only where it has a blank, as all
-            // of ours have.
-            push_logfmt(&mut line, &fields.message);
-            for (key, value) in &fields.pairs {
+            push_logfmt(&mut line, message);
+            for (key, value) in pairs {
                 line.push(' ');
                 push_logfmt(&mut line, key);
                 line.push('=');
@@ -154,25 +199,14 @@ fn render(event: &Event<'_>, shape: Shape, now: &Zoned) -> String {
         }
         Shape::Json => {
             let mut line = format!("{{\"time\":\"{}\",\"level\":\"{level}\"", timestamp(now, 9));
-            let head = [("source", &source), ("msg", &fields.message)];
-            let pairs = fields.pairs.iter().map(|(key, value)| (*key, value));
-            for (key, value) in head.into_iter().chain(pairs) {
+            for (key, value) in [("source", source), ("msg", message)].iter().chain(pairs) {
                 line.push(',');
-                fields.push_json(&mut line, key, value);
+                words.push_json(&mut line, key, value);
             }
             line.push('}');
             line
         }
     }
-}
-
-/// One line in the shape of [`Shape::Logrus`], for what is printed elsewhere than on the log.
-pub fn logrus_line(level: Level, message: &str) -> String {
-    let fields = Fields {
-        message: message.to_owned(),
-        ..Fields::default()
-    };
-    logrus(&fields, level, &Zoned::now())
 }
 
 fn logrus_level(level: Level) -> &'static str {
@@ -185,7 +219,7 @@ fn logrus_level(level: Level) -> &'static str {
     }
 }
 
-fn logrus(fields: &Fields, level: Level, now: &Zoned) -> String {
+fn logrus(words: Words<'_>, level: Level, now: &Zoned) -> String {
     let level = logrus_level(level);
     let mut line = format!("time=\"{}\" level={level} msg=", timestamp(now, 0));
     let bare = |c: char| c.is_ascii_alphanumeric() || "-._/@^+".contains(c);
@@ -193,40 +227,35 @@ fn logrus(fields: &Fields, level: Level, now: &Zoned) -> String {
         true => push_quoted(line, value),
         false => line.push_str(value),
     };
-    push(&mut line, &fields.message);
-    for (key, value) in &fields.pairs {
+    push(&mut line, words.message);
+    for (key, value) in words.pairs {
         let _ = write!(line, " {key}=");
         push(&mut line, value);
     }
     line
 }
 
-fn logrus_json(fields: &Fields, level: Level, now: &Zoned) -> String {
+fn logrus_json(words: Words<'_>, level: Level, now: &Zoned) -> String {
     let time = timestamp(now, 0);
     let mut pairs = vec![
         ("level", logrus_level(level)),
-        ("msg", &fields.message),
+        ("msg", words.message),
         ("time", &time),
     ];
-    pairs.extend(
-        fields
-            .pairs
-            .iter()
-            .map(|(key, value)| (*key, value.as_str())),
-    );
+    pairs.extend_from_slice(words.pairs);
     pairs.sort_by_key(|(key, _)| *key);
     let mut line = String::from("{");
     for (index, (key, value)) in pairs.into_iter().enumerate() {
         if index > 0 {
             line.push(',');
         }
-        fields.push_json(&mut line, key, value);
+        words.push_json(&mut line, key, value);
     }
     line.push('}');
     line
 }
 
-fn klog(fields: &Fields, level: Level, source: &str, now: &Zoned) -> String {
+fn klog(words: Words<'_>, level: Level, source: &str, now: &Zoned) -> String {
     let letter = match level {
         Level::ERROR => 'E',
         Level::WARN => 'W',
@@ -234,18 +263,18 @@ fn klog(fields: &Fields, level: Level, source: &str, now: &Zoned) -> String {
     };
     let time = now.strftime("%m%d %H:%M:%S%.6f");
     let mut line = format!("{letter}{time} {:>7} {source}] ", std::process::id());
-    push_quoted(&mut line, &fields.message);
-    for (key, value) in &fields.pairs {
+    push_quoted(&mut line, words.message);
+    for (key, value) in words.pairs {
         let _ = write!(line, " {key}=");
         push_quoted(&mut line, value);
     }
     line
 }
 
-fn plain(fields: &Fields, now: &Zoned) -> String {
+fn plain(words: Words<'_>, now: &Zoned) -> String {
     let time = now.strftime("%Y/%m/%d %H:%M:%S");
-    let mut line = format!("{time} {}", fields.message);
-    for (key, value) in &fields.pairs {
+    let mut line = format!("{time} {}", words.message);
+    for (key, value) in words.pairs {
         let _ = write!(line, " {key}=");
         push_logfmt(&mut line, value);
     }
@@ -290,15 +319,6 @@ impl Fields {
     fn take_bare(&mut self, field: &Field, value: String) {
         self.bare.push(key(field.name()));
         self.take(field, value);
-    }
-
-    fn push_json(&self, line: &mut String, key: &str, value: &str) {
-        push_json(line, key);
-        line.push(':');
-        match self.bare.contains(&key) {
-            true => line.push_str(value),
-            false => push_json(line, value),
-        }
     }
 }
 

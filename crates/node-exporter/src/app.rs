@@ -113,8 +113,7 @@ async fn start(flags: &Flags) -> Result<(), String> {
         return Ok(());
     }
     if flags.options.once {
-        print!("{}", handler.once().await?);
-        return Ok(());
+        Exit::print(handler.once().await?).exit();
     }
     serve(flags, handler).await
 }

@@ -58,7 +58,7 @@ pub fn run(arguments: &[String]) -> i32 {
         print!("{}", listing());
         return 0;
     }
-    let banner = log::logrus_line(Level::INFO, &banner());
+    let banner = log::line(Shape::Logrus, Level::INFO, "", &banner(), &[]);
     if options.version {
         println!("{banner}");
         return 0;

@@ -4,3 +4,4 @@ pub mod duration;
 pub mod regexp;
 pub mod strconv;
 pub mod template;
+pub mod yaml;

@@ -1,15 +1,17 @@
 //! Regular expressions in RE2 syntax, as users' flags and files hold them, on the `regex` crate.
 //!
 //! The two agree on almost everything. What differs is translated: `\d`, `\w`, `\s` and `\b` mean
-//! ASCII there, a brace that starts no repetition is a literal, `\Q…\E` quotes, `\C` is a byte,
-//! and `\z` and `\pN` are spelled alike.
+//! ASCII there, a brace that starts no repetition is a literal, `\Q…\E` quotes, octal escapes are
+//! code points, escaped punctuation is itself, groups may share a name or begin it with a digit.
+//! What only this crate knows (`(?x)`, `\u0041`, one repetition upon another) is an error.
 
 use regex::Regex;
 
 /// Compiles a pattern; matching is a search. The error names the pattern.
 pub fn compile(pattern: &str) -> Result<Regex, String> {
-    Regex::new(&translate(pattern))
-        .map_err(|error| format!("bad regular expression {pattern:?}: {}", reason(&error)))
+    let told = |why: String| format!("bad regular expression {pattern:?}: {why}");
+    let translated = translate(pattern).map_err(told)?;
+    Regex::new(&translated).map_err(|error| told(reason(&error)))
 }
 
 /// Compiles a pattern that must match from end to end.
@@ -25,18 +27,36 @@ fn reason(error: &regex::Error) -> String {
     last.trim_start_matches("error: ").to_owned()
 }
 
-fn translate(pattern: &str) -> String {
+/// Largest count of a repetition in RE2.
+const MOST_REPEATS: u32 = 1000;
+
+fn translate(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len() + 8);
+    let mut names = Vec::new();
     let mut rest = pattern;
     let mut in_class = false;
+    // Whether what stands before is a repetition already.
+    let mut repeated = false;
     while let Some(c) = rest.chars().next() {
         let tail = &rest[c.len_utf8()..];
+        if !in_class && let Some(end) = repetition(rest)? {
+            let operator = &rest[..end];
+            if repeated {
+                return Err(format!("invalid nested repetition operator: {operator:?}"));
+            }
+            repeated = true;
+            out.push_str(operator);
+            rest = &rest[end..];
+            continue;
+        }
+        repeated = false;
         rest = match c {
-            '\\' => escape(tail, in_class, &mut out),
-            '{' if !in_class && !is_repetition(rest) => {
+            '\\' => escape(tail, in_class, &mut out)?,
+            '{' if !in_class => {
                 out.push_str("\\{");
                 tail
             }
+            '(' if !in_class => open_group(tail, &mut names, &mut out)?,
             '[' if !in_class => {
                 in_class = true;
                 open_class(tail, &mut out)
@@ -51,7 +71,7 @@ fn translate(pattern: &str) -> String {
                 out.push(c);
                 tail
             }
-            '[' => named_class(tail, &mut out),
+            '[' => named_class(tail, &mut out)?,
             ']' if in_class => {
                 in_class = false;
                 out.push(']');
@@ -67,7 +87,58 @@ fn translate(pattern: &str) -> String {
             }
         };
     }
-    out
+    Ok(out)
+}
+
+/// The length of a repetition operator at the beginning of a text, with its `?` for fewest first.
+fn repetition(text: &str) -> Result<Option<usize>, String> {
+    let end = match text.as_bytes().first() {
+        Some(b'*' | b'+' | b'?') => 1,
+        Some(b'{') if is_repetition(text) => text.find('}').map_or(1, |at| at + 1),
+        _ => return Ok(None),
+    };
+    let counts = text[..end]
+        .trim_matches(['{', '}', '*', '+', '?'])
+        .split(',');
+    for count in counts.filter(|c| !c.is_empty()) {
+        if count.parse::<u32>().map_or(true, |n| n > MOST_REPEATS) {
+            return Err(format!("invalid repeat count: {:?}", &text[..end]));
+        }
+    }
+    Ok(Some(end + usize::from(text[end..].starts_with('?'))))
+}
+
+/// What follows an opening parenthesis. A name is kept where this crate takes it, and left out where
+/// it begins with a digit or is there already: it then cannot be referred to.
+fn open_group<'a>(
+    tail: &'a str,
+    names: &mut Vec<&'a str>,
+    out: &mut String,
+) -> Result<&'a str, String> {
+    out.push('(');
+    let Some(inner) = tail.strip_prefix('?') else {
+        return Ok(tail);
+    };
+    if let Some(named) = inner.strip_prefix("P<").or_else(|| inner.strip_prefix('<'))
+        && let Some((name, rest)) = named.split_once('>')
+        && !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    {
+        let taken = names.contains(&name) || name.starts_with(|c: char| c.is_ascii_digit());
+        if !taken {
+            names.push(name);
+            out.push_str(&format!("?P<{name}>"));
+        }
+        return Ok(rest);
+    }
+    let flags: &str = inner.split([':', ')']).next().unwrap_or_default();
+    match flags.chars().all(|c| "imsU-".contains(c)) {
+        true => Ok(tail),
+        false => Err(format!(
+            "invalid or unsupported Perl syntax: \"(?{}\"",
+            flags.chars().take(1).collect::<String>()
+        )),
+    }
 }
 
 /// What follows an opening bracket: `^`, and a `]` that stands first and so is a literal.
@@ -89,23 +160,24 @@ fn open_class<'a>(tail: &'a str, out: &mut String) -> &'a str {
     }
 }
 
+/// Names of classes that may stand within a class.
+const CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
+    "space", "upper", "word", "xdigit",
+];
+
 /// `[:alpha:]` within a class, else a literal bracket.
-fn named_class<'a>(tail: &'a str, out: &mut String) -> &'a str {
-    match tail.find(":]") {
-        Some(end)
-            if tail[1..end]
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b == b'^') =>
-        {
-            out.push('[');
-            out.push_str(&tail[..end + 2]);
-            &tail[end + 2..]
-        }
-        _ => {
-            out.push_str("\\[");
-            tail
-        }
+fn named_class<'a>(tail: &'a str, out: &mut String) -> Result<&'a str, String> {
+    let name = tail.get(1..).and_then(|t| t.split_once(":]"));
+    let Some((name, rest)) = name else {
+        out.push_str("\\[");
+        return Ok(tail);
+    };
+    if !CLASSES.contains(&name.trim_start_matches('^')) {
+        return Err(format!("invalid character class range: \"[:{name}:]\""));
     }
+    out.push_str(&format!("[:{name}:]"));
+    Ok(rest)
 }
 
 /// `{n}`, `{n,}` or `{n,m}`.
@@ -119,10 +191,9 @@ fn is_repetition(text: &str) -> bool {
 }
 
 /// What follows a backslash.
-fn escape<'a>(tail: &'a str, in_class: bool, out: &mut String) -> &'a str {
+fn escape<'a>(tail: &'a str, in_class: bool, out: &mut String) -> Result<&'a str, String> {
     let Some(c) = tail.chars().next() else {
-        out.push('\\');
-        return tail;
+        return Err("trailing backslash at end of expression".to_owned());
     };
     let rest = &tail[c.len_utf8()..];
     let ascii = match (c, in_class) {
@@ -141,31 +212,63 @@ fn escape<'a>(tail: &'a str, in_class: bool, out: &mut String) -> &'a str {
         ('b', false) => "(?-u:\\b)",
         // Between two characters of a multi-byte letter there is no position in text.
         ('B', false) => "\\B",
-        ('C', false) => "(?s:.)",
-        ('Q', _) => return quoted(rest, out),
-        _ => {
-            push_escape(c, rest, out);
-            return rest;
+        ('Q', _) => return Ok(quoted(rest, out)),
+        ('0'..='7', _) => return octal(tail, out),
+        ('p' | 'P' | 'x', _) => return Ok(braced(c, rest, out)),
+        ('A' | 'z', false) | ('a' | 'f' | 't' | 'n' | 'r' | 'v', _) => {
+            out.push('\\');
+            out.push(c);
+            return Ok(rest);
         }
+        _ if c.is_ascii_punctuation() => {
+            push_punctuation(c, out);
+            return Ok(rest);
+        }
+        _ => return Err(format!("invalid escape sequence: \"\\{c}\"")),
     };
     out.push_str(ascii);
-    rest
+    Ok(rest)
 }
 
-/// Octal escapes and escaped punctuation; what the other syntax would not know stays an error.
-fn push_escape(c: char, rest: &str, out: &mut String) {
-    let octal = c.is_digit(8) && c != '0' && rest.starts_with(|d: char| d.is_digit(8));
-    if c == '0' || octal {
-        // `regex` reads octal digits only on request: written as a code point instead.
-        out.push_str("\\x00");
-        return;
-    }
-    let punctuation = c.is_ascii_punctuation();
-    if punctuation && !regex_syntax_meta(c) {
-        out.push_str(&format!("\\x{:02X}", u32::from(c)));
-    } else {
+/// A class or a code point, perhaps with its name in braces; `\p{^Greek}` is `\P{Greek}` here.
+fn braced<'a>(c: char, rest: &'a str, out: &mut String) -> &'a str {
+    let Some((name, tail)) = rest.strip_prefix('{').and_then(|r| r.split_once('}')) else {
         out.push('\\');
         out.push(c);
+        return rest;
+    };
+    let (c, name) = match (c, name.strip_prefix('^')) {
+        ('p', Some(name)) => ('P', name),
+        ('P', Some(name)) => ('p', name),
+        _ => (c, name),
+    };
+    out.push_str(&format!("\\{c}{{{name}}}"));
+    tail
+}
+
+/// An octal escape: a zero and up to two digits, or two digits and up to one more. One digit alone
+/// would refer to a group, which RE2 cannot.
+fn octal<'a>(text: &'a str, out: &mut String) -> Result<&'a str, String> {
+    let digits = text
+        .bytes()
+        .take(3)
+        .take_while(|b| (b'0'..b'8').contains(b))
+        .count();
+    if digits == 1 && !text.starts_with('0') {
+        return Err(format!("invalid escape sequence: \"\\{}\"", &text[..1]));
+    }
+    let code = u32::from_str_radix(&text[..digits], 8).unwrap_or(0);
+    out.push_str(&format!("\\x{{{code:X}}}"));
+    Ok(&text[digits..])
+}
+
+/// Punctuation that means itself.
+fn push_punctuation(c: char, out: &mut String) {
+    if regex_syntax_meta(c) {
+        out.push('\\');
+        out.push(c);
+    } else {
+        out.push_str(&format!("\\x{:02X}", u32::from(c)));
     }
 }
 
@@ -256,6 +359,16 @@ mod tests {
             ),
             (r"^(?P<x>a)$", "a", true),
             (r"^.$", "\n", false),
+            (r"^+OK", "+OK", false),
+            (r"^+OK", "OK", true),
+            (r"^\101\012$", "A\n", true),
+            (r"\<a\>", "<a>", true),
+            (r"^\p{Greek}\x{41}\p{^Greek}$", "αAb", true),
+            (r"^[\p{Greek}\x{41}]+$", "αA", true),
+            (r"[[:^alpha:]]", "1", true),
+            (r"(?P<x>a)(?P<x>b)(?P<1>c)", "abc", true),
+            (r"^a{1000}$", "a", false),
+            (r"a+?b*?", "aab", true),
         ] {
             let regex = compile(pattern).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(regex.is_match(text), found, "{pattern} in {text:?}");
@@ -267,7 +380,28 @@ mod tests {
         let regex = compile_anchored("a|b").unwrap();
         assert!(regex.is_match("a") && !regex.is_match("ab"));
         assert!(compile_anchored("a)|(b").is_err());
-        for pattern in ["(", "[a", "a**b(", "(?=x)", r"\1"] {
+        for pattern in [
+            "(",
+            "[a",
+            "a**",
+            "a++",
+            "a{2}{3}",
+            "a{1001}",
+            "a{1,1001}",
+            "(?=x)",
+            "(?x)a",
+            "(?#c)",
+            "(?>a)",
+            r"\1",
+            r"\Z",
+            r"\C",
+            r"\G",
+            r"\R",
+            r"\h",
+            r"\u0041",
+            "a\\",
+            "*a",
+        ] {
             let error = compile(pattern).map(drop).unwrap_err();
             assert!(error.contains("bad regular expression"), "{error}");
         }

@@ -182,7 +182,7 @@ fn listen(address: SocketAddr) -> io::Result<Listener> {
 }
 
 /// A number, or the name of a service.
-fn port_number(port: &str) -> io::Result<u16> {
+pub fn port_number(port: &str) -> io::Result<u16> {
     if port.is_empty() {
         return Ok(0);
     }

@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Connections at a time; more wait in the backlog.
-const CONNECTIONS: usize = 512;
+const CONNECTIONS: u32 = 512;
 /// Scrapes under way get this long after a signal to stop.
 const GRACE: Duration = Duration::from_secs(5);
 /// Bytes of request line and headers; what hyper reads in one piece.
@@ -29,11 +29,22 @@ const HEAD_BYTES: usize = 1 << 20;
 const HEADERS: usize = 1024;
 
 /// A server with its paths, not yet listening.
-#[derive(Default)]
 pub struct Server {
     listeners: Vec<Listener>,
     router: Router,
     front: Front,
+    connections: u32,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listeners: Vec::new(),
+            router: Router::default(),
+            front: Front::default(),
+            connections: CONNECTIONS,
+        }
+    }
 }
 
 /// What connections share.
@@ -41,6 +52,7 @@ struct Shared {
     router: Router,
     front: Front,
     connections: Arc<Semaphore>,
+    most_connections: u32,
     stopping: watch::Receiver<bool>,
 }
 
@@ -59,6 +71,12 @@ impl Server {
     /// Takes listeners that are bound already.
     pub fn listeners(mut self, listeners: Vec<Listener>) -> Self {
         self.listeners.extend(listeners);
+        self
+    }
+
+    /// Serves so many connections at a time instead of 512, where answers take long.
+    pub fn connections(mut self, most: u32) -> Self {
+        self.connections = most;
         self
     }
 
@@ -105,7 +123,8 @@ impl Server {
         let shared = Arc::new(Shared {
             router: self.router,
             front: self.front,
-            connections: Arc::new(Semaphore::new(CONNECTIONS)),
+            connections: Arc::new(Semaphore::new(self.connections as usize)),
+            most_connections: self.connections,
             stopping: told,
         });
         let accepting: Vec<_> = self
@@ -120,7 +139,7 @@ impl Server {
         }
         // Received by every connection; none is an error.
         let _ = stopping.send(true);
-        let all = shared.connections.acquire_many(CONNECTIONS as u32);
+        let all = shared.connections.acquire_many(shared.most_connections);
         if tokio::time::timeout(GRACE, all).await.is_err() {
             tracing::warn!("some requests did not finish in time");
         }

@@ -1,0 +1,72 @@
+//! The `grpc` section.
+
+use super::Notes;
+use super::script::tls_config;
+use super::tls::TlsOptions;
+use super::values::{HIDDEN, IpChoice, Section, free_map, is_credential, strings};
+use exporter_core::dialect::yaml::{Fields, Node, Tree, scalar};
+
+/// How a health check is called.
+#[derive(Clone, Debug, Default)]
+pub struct Grpc {
+    /// Service to ask for, empty for the whole server.
+    pub service: String,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// How.
+    pub tls_config: TlsOptions,
+    /// Which address is used.
+    pub ip: IpChoice,
+    /// Metadata to send.
+    pub metadata: Vec<(String, Vec<String>)>,
+    is_given: bool,
+}
+
+impl Grpc {
+    pub(crate) fn read(node: &Node, notes: &mut Notes<'_>) -> Self {
+        let mut fields = Fields::of(node, "grpc", notes.problems);
+        let grpc = Grpc {
+            service: fields
+                .get("service", notes.problems, scalar::string)
+                .unwrap_or_default(),
+            tls: fields
+                .get("tls", notes.problems, scalar::boolean)
+                .unwrap_or(false),
+            tls_config: tls_config(&mut fields, notes),
+            ip: IpChoice::read(&mut fields, notes.problems),
+            metadata: fields
+                .get("metadata", notes.problems, |n, p| {
+                    free_map(n, p, |n, p| match n.is_null() {
+                        true => Some(Vec::new()),
+                        false => strings(n, p),
+                    })
+                })
+                .unwrap_or_default(),
+            is_given: true,
+        };
+        fields.finish(notes.problems);
+        grpc
+    }
+
+    /// Prints the section, nothing where the file has none.
+    pub fn tree(&self) -> Tree {
+        let mut section = Section::default();
+        if !self.is_given {
+            return section.into_tree();
+        }
+        section.text("service", &self.service);
+        section.flag("tls", self.tls);
+        section.section("tls_config", self.tls_config.tree());
+        self.ip.put(&mut section);
+        let shown = |(name, values): &(String, Vec<String>)| {
+            let hidden = is_credential(name);
+            let value = |v: &String| Tree::Text(if hidden { HIDDEN } else { v }.to_owned());
+            (name.clone(), Tree::List(values.iter().map(value).collect()))
+        };
+        section.section(
+            "metadata",
+            Tree::Map(self.metadata.iter().map(shown).collect()),
+        );
+        section.into_tree()
+    }
+}

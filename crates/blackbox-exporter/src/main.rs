@@ -1,0 +1,7 @@
+//! `blackbox_exporter`
+
+fn main() {
+    std::process::exit(blackbox_exporter::app::run(
+        &exporter_core::launch::arguments(),
+    ))
+}

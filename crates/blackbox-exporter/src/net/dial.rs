@@ -1,0 +1,30 @@
+//! TCP connections to addresses that are known.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Connects once, perhaps from a given address.
+pub async fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Parses a `source_ip_address`; the empty text is none.
+pub fn source(text: &str) -> Result<Option<IpAddr>, String> {
+    match text {
+        "" => Ok(None),
+        text => match text.parse() {
+            Ok(address) => Ok(Some(address)),
+            Err(_) => Err(format!("error parsing source ip address {text:?}")),
+        },
+    }
+}

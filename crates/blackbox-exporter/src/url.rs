@@ -1,0 +1,345 @@
+//! URLs as Go's `net/url` reads them: paths and queries stay as they are written.
+
+use std::fmt;
+
+/// An absolute URL with an authority, or a reference to resolve against one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Url {
+    /// Lower case; empty in a reference without one.
+    pub scheme: String,
+    /// User and perhaps password, decoded.
+    pub user: Option<(String, Option<String>)>,
+    /// Host and perhaps port as written, IPv6 in brackets.
+    pub host: String,
+    /// Path, escaped.
+    pub path: String,
+    /// What stands behind the question mark.
+    pub query: Option<String>,
+}
+
+impl Url {
+    /// Parses a URL or a reference. A fragment is dropped. The error is a sentence without the text,
+    /// which may hold a password.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.bytes().any(|b| b.is_ascii_control()) {
+            return Err("invalid control character in URL".to_owned());
+        }
+        let text = text.split('#').next().unwrap_or_default();
+        let mut url = Url::default();
+        let mut rest = text;
+        if let Some((scheme, tail)) = scheme(text)? {
+            url.scheme = scheme.to_ascii_lowercase();
+            rest = tail;
+        }
+        if let Some((before, query)) = rest.split_once('?') {
+            url.query = Some(escape(query, b""));
+            rest = before;
+        }
+        if let Some(tail) = rest.strip_prefix("//") {
+            let end = tail.find('/').unwrap_or(tail.len());
+            url.set_authority(&tail[..end])?;
+            rest = &tail[end..];
+        }
+        check_escapes(rest)?;
+        url.path = escape(rest, b"");
+        Ok(url)
+    }
+
+    fn set_authority(&mut self, authority: &str) -> Result<(), String> {
+        let host = match authority.rsplit_once('@') {
+            Some((user, host)) => {
+                let (name, password) = match user.split_once(':') {
+                    Some((name, password)) => (name, Some(unescape(password))),
+                    None => (user, None),
+                };
+                self.user = Some((unescape(name), password));
+                host
+            }
+            None => authority,
+        };
+        let odd = |c: char| c.is_whitespace() || "\"<>\\^`{|}".contains(c);
+        if host.contains(odd) {
+            return Err("invalid character in host name".to_owned());
+        }
+        let port = match host.strip_prefix('[') {
+            Some(bracketed) => bracketed.split_once(']').ok_or("missing ']' in host")?.1,
+            None => host.find(':').map_or("", |at| &host[at..]),
+        };
+        let is_port = |p: &str| {
+            p.strip_prefix(':')
+                .is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()))
+        };
+        if !port.is_empty() && !is_port(port) {
+            return Err(format!("invalid port {port:?} after host"));
+        }
+        // A zone is written with an escaped percent sign; elsewhere only what is not ASCII may be.
+        let zoned = host.starts_with('[');
+        check_escapes(host)?;
+        let escapes = host.split('%').skip(1);
+        if !zoned && escapes.clone().any(|e| e.as_bytes()[0] < b'8') {
+            return Err("invalid URL escape in host name".to_owned());
+        }
+        self.host = unescape(host);
+        Ok(())
+    }
+
+    /// The host without port and brackets.
+    pub fn hostname(&self) -> &str {
+        split_host(&self.host).0
+    }
+
+    /// The port as written, empty where there is none.
+    pub fn port(&self) -> &str {
+        split_host(&self.host).1
+    }
+
+    /// The port, by scheme where none is written.
+    pub fn port_or_default(&self) -> u16 {
+        match self.port().parse() {
+            Ok(port) => port,
+            Err(_) if matches!(self.scheme.as_str(), "https" | "wss") => 443,
+            Err(_) if self.scheme.starts_with("socks5") => 1080,
+            Err(_) => 80,
+        }
+    }
+
+    /// Whether it speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self.scheme.as_str(), "https" | "wss")
+    }
+
+    /// Path and query as a request line has them.
+    pub fn request_target(&self) -> String {
+        let mut target = match self.path.as_str() {
+            "" => "/".to_owned(),
+            path if path.starts_with('/') => path.to_owned(),
+            path => format!("/{path}"),
+        };
+        if let Some(query) = &self.query {
+            target.push('?');
+            target.push_str(query);
+        }
+        target
+    }
+
+    /// Resolves a reference (RFC 3986, section 5.2).
+    pub fn join(&self, reference: &str) -> Result<Url, String> {
+        let mut url = Url::parse(reference)?;
+        if !url.scheme.is_empty() {
+            url.path = without_dots(&url.path);
+            return Ok(url);
+        }
+        url.scheme.clone_from(&self.scheme);
+        if !url.host.is_empty() {
+            url.path = without_dots(&url.path);
+            return Ok(url);
+        }
+        url.host.clone_from(&self.host);
+        url.user.clone_from(&self.user);
+        if url.path.is_empty() {
+            url.path.clone_from(&self.path);
+            url.query = url.query.or_else(|| self.query.clone());
+            return Ok(url);
+        }
+        if !url.path.starts_with('/') {
+            let folder = self.path.rfind('/').map_or("/", |at| &self.path[..=at]);
+            url.path = format!("{folder}{}", url.path);
+        }
+        url.path = without_dots(&url.path);
+        Ok(url)
+    }
+
+    /// The URL with a password shown as `xxxxx`.
+    pub fn redacted(&self) -> String {
+        let mut url = self.clone();
+        if let Some((_, Some(password))) = &mut url.user {
+            *password = "xxxxx".to_owned();
+        }
+        url.to_string()
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.scheme.is_empty() {
+            write!(f, "{}:", self.scheme)?;
+        }
+        if !self.host.is_empty() || self.user.is_some() {
+            f.write_str("//")?;
+            if let Some((name, password)) = &self.user {
+                f.write_str(&escape(name, b"/?#@:%"))?;
+                if let Some(password) = password {
+                    write!(f, ":{}", escape(password, b"/?#@:%"))?;
+                }
+                f.write_str("@")?;
+            }
+            f.write_str(&self.host)?;
+        }
+        f.write_str(&self.path)?;
+        match &self.query {
+            Some(query) => write!(f, "?{query}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Scheme and what follows its colon.
+fn scheme(text: &str) -> Result<Option<(&str, &str)>, String> {
+    let Some(end) = text.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c))) else {
+        return Ok(None);
+    };
+    match text[end..].strip_prefix(':') {
+        Some(_) if end == 0 => Err("missing protocol scheme".to_owned()),
+        Some(tail) if text.as_bytes()[0].is_ascii_alphabetic() => Ok(Some((&text[..end], tail))),
+        Some(_) => Err("first path segment in URL cannot contain colon".to_owned()),
+        None => Ok(None),
+    }
+}
+
+/// Splits `host:port`, `[v6]:port` or a host alone; brackets are taken off.
+pub fn split_host(host: &str) -> (&str, &str) {
+    if let Some(bracketed) = host.strip_prefix('[') {
+        let (name, rest) = bracketed.split_once(']').unwrap_or((bracketed, ""));
+        return (name, rest.strip_prefix(':').unwrap_or(""));
+    }
+    host.split_once(':').unwrap_or((host, ""))
+}
+
+/// Every percent sign is followed by two hexadecimal digits.
+fn check_escapes(text: &str) -> Result<(), String> {
+    let mut parts = text.split('%');
+    parts.next();
+    let is_hex =
+        |part: &str| part.len() >= 2 && part.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
+    match parts.all(is_hex) {
+        true => Ok(()),
+        false => Err("invalid URL escape".to_owned()),
+    }
+}
+
+/// Escapes what may not stand in a URL, and `more`.
+pub fn escape(text: &str, more: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        let odd =
+            !byte.is_ascii_graphic() || b"\"<>\\^`{|}".contains(&byte) || more.contains(&byte);
+        if odd {
+            out.push_str(&format!("%{byte:02X}"));
+        } else {
+            out.push(char::from(byte));
+        }
+    }
+    out
+}
+
+/// Replaces percent escapes; malformed ones stay.
+pub fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, tail)) = rest.split_first() {
+        rest = tail;
+        let digit = |b: Option<&u8>| char::from(*b?).to_digit(16);
+        match (byte, digit(tail.first()), digit(tail.get(1))) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &tail[2..];
+            }
+            _ => bytes.push(*byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Resolves `.` and `..` of a path.
+fn without_dots(path: &str) -> String {
+    if !path.contains("/.") {
+        return path.to_owned();
+    }
+    let mut kept: Vec<&str> = Vec::new();
+    let segments: Vec<&str> = path.split('/').collect();
+    for (at, segment) in segments.iter().enumerate() {
+        let last = at + 1 == segments.len();
+        match *segment {
+            "." if last => kept.push(""),
+            "." => {}
+            ".." => {
+                if kept.len() > 1 {
+                    kept.pop();
+                }
+                if last {
+                    kept.push("");
+                }
+            }
+            other => kept.push(other),
+        }
+    }
+    kept.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn parts() {
+        let url = Url::parse("HTTP://u:p%40@[::1]:8080/a b/%2f?x=1 2#frag").unwrap();
+        assert_eq!(url.scheme, "http");
+        assert_eq!(url.user, Some(("u".to_owned(), Some("p@".to_owned()))));
+        assert_eq!((url.hostname(), url.port()), ("::1", "8080"));
+        assert_eq!(url.request_target(), "/a%20b/%2f?x=1%202");
+        assert_eq!(
+            url.to_string(),
+            "http://u:p%40@[::1]:8080/a%20b/%2f?x=1%202"
+        );
+        assert_eq!(
+            url.redacted(),
+            "http://u:xxxxx@[::1]:8080/a%20b/%2f?x=1%202"
+        );
+        assert_eq!(Url::parse("https://a").unwrap().request_target(), "/");
+        assert_eq!(Url::parse("http://a?x").unwrap().request_target(), "/?x");
+        for bad in [
+            "http://a:b",
+            "http://a b/",
+            "http://%zz",
+            "http://%41",
+            "http://[::1",
+            "http://a/%zz",
+            ":x",
+            "http://a\n",
+            "1:2",
+        ] {
+            assert!(Url::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn references() {
+        let base = Url::parse("http://h:1/a/b/c?q").unwrap();
+        for (reference, joined) in [
+            ("d", "http://h:1/a/b/d"),
+            ("../d?x", "http://h:1/a/d?x"),
+            ("../../../d", "http://h:1/d"),
+            ("/x/./y/..", "http://h:1/x/"),
+            ("//other/p", "http://other/p"),
+            ("https://o/../p", "https://o/p"),
+            ("?y", "http://h:1/a/b/c?y"),
+            ("", "http://h:1/a/b/c?q"),
+        ] {
+            assert_eq!(
+                base.join(reference).unwrap().to_string(),
+                joined,
+                "{reference}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String, reference: String) {
+            if let Ok(url) = Url::parse(&text) {
+                let _ = (url.join(&reference), url.to_string(), url.request_target(), url.port_or_default());
+            }
+        }
+    }
+}

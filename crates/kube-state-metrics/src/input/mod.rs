@@ -1,0 +1,6 @@
+//! Where objects come from: an API server, or files.
+
+pub mod api;
+pub mod files;
+pub mod reflector;
+pub mod splitter;

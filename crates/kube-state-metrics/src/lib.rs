@@ -1,0 +1,25 @@
+//! `kube-state-metrics`: metrics about the state of Kubernetes objects.
+//!
+//! Objects come from an API server or from files, are read into slim types, turned into records of
+//! their series, and dropped. A scrape renders records while it streams.
+
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod exposition;
+pub mod input;
+mod listing;
+pub mod object;
+pub mod options;
+pub mod packing;
+pub mod quantity;
+pub mod resources;
+mod schedule;
+pub mod selection;
+pub mod series;
+pub mod server;
+pub mod sharding;
+pub mod store;
+pub mod telemetry;
+pub mod watching;
+pub mod world;

@@ -1,0 +1,294 @@
+//! The binary as users and probes meet it.
+
+#[path = "support/apiserver.rs"]
+#[allow(dead_code)]
+mod apiserver;
+
+use apiserver::ApiServer;
+use serde_json::json;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_kube-state-metrics");
+
+/// A command line that is in the wild.
+const WILD: &[&str] = &[
+    "--resources=certificatesigningrequests,configmaps,cronjobs,daemonsets,deployments,endpoints,\
+     horizontalpodautoscalers,ingresses,jobs,leases,limitranges,mutatingwebhookconfigurations,\
+     namespaces,networkpolicies,nodes,persistentvolumeclaims,persistentvolumes,\
+     poddisruptionbudgets,pods,replicasets,replicationcontrollers,resourcequotas,secrets,services,\
+     statefulsets,storageclasses,validatingwebhookconfigurations,volumeattachments",
+    "--metric-labels-allowlist=nodes=[*]",
+    "--metric-annotations-allowlist=nodes=[*]",
+];
+
+const OBJECTS: &str = r#"{"kind":"List","apiVersion":"v1","items":[
+    {"kind":"Node","apiVersion":"v1","metadata":{"name":"n1","uid":"1","labels":{"app.io/zoneName":"z"}}},
+    {"kind":"Deployment","apiVersion":"apps/v1","metadata":{"namespace":"a","name":"d","uid":"2"}},
+    {"kind":"Endpoints","apiVersion":"v1","metadata":{"namespace":"a","name":"e","uid":"3"}}]}"#;
+
+/// A running exporter, killed when dropped.
+struct Exporter {
+    child: Child,
+    main: String,
+    own: String,
+}
+
+impl Exporter {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(BINARY)
+            .args(["--host=127.0.0.1", "--port=0", "--telemetry-host=127.0.0.1"])
+            .arg("--telemetry-port=0")
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut addresses = Vec::new();
+        let mut line = String::new();
+        while addresses.len() < 2 {
+            line.clear();
+            assert!(
+                log.read_line(&mut line).unwrap() > 0,
+                "ended before it listened"
+            );
+            if let Some((_, address)) = line.split_once("\"Listening on\" address=\"") {
+                addresses.push(address.split('"').next().unwrap().to_owned());
+            }
+        }
+        // What comes later is read, so that the exporter never waits for it.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let own = addresses.pop().unwrap();
+        Exporter {
+            child,
+            main: addresses.pop().unwrap(),
+            own,
+        }
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request; gives head and body.
+fn get(address: &str, path: &str, headers: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\n{headers}\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let body = answer.split_off(end + 4);
+    (String::from_utf8(answer).unwrap().to_lowercase(), body)
+}
+
+fn text(address: &str, path: &str) -> String {
+    String::from_utf8(get(address, path, "").1).unwrap()
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().unwrap()
+}
+
+fn objects() -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(OBJECTS.as_bytes()).unwrap();
+    file
+}
+
+#[test]
+fn a_command_line_that_is_in_the_wild() {
+    let file = objects();
+    let from = format!("--objects-from={}", file.path().display());
+    let arguments: Vec<&str> = WILD.iter().copied().chain([from.as_str()]).collect();
+    let exporter = Exporter::start(&arguments);
+    for (path, status, body) in [
+        ("/healthz", "200", Some("OK")),
+        ("/livez", "200", Some("OK")),
+        ("/", "200", None),
+        ("/readyz", "404", None),
+        ("/metrics/", "404", None),
+        ("/debug/pprof/", "404", None),
+    ] {
+        let (head, answer) = get(&exporter.main, path, "");
+        assert!(head.contains(&format!(" {status} ")), "{path}: {head}");
+        assert!(body.is_none_or(|body| body.as_bytes() == answer), "{path}");
+    }
+    let metrics = text(&exporter.main, "/metrics");
+    for line in [
+        "kube_node_labels{node=\"n1\",label_app_io_zone_name=\"z\"} 1",
+        "kube_node_annotations{node=\"n1\"} 1",
+        "kube_endpoint_info{namespace=\"a\",endpoint=\"e\"} 1",
+        "# TYPE kube_deployment_labels gauge",
+    ] {
+        assert!(metrics.contains(line), "{line}");
+    }
+    assert!(!metrics.contains("kube_pod_"), "there are no pods");
+    for (query, node, deployment) in [
+        ("?resources=nodes", true, false),
+        ("?exclude_resources=nodes", false, true),
+        ("?resources=", false, false),
+    ] {
+        let metrics = text(&exporter.main, &format!("/metrics{query}"));
+        let has = |name: &str| metrics.contains(name);
+        assert_eq!(
+            (has("kube_node_"), has("kube_deployment_")),
+            (node, deployment),
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn formats_and_telemetry() {
+    let file = objects();
+    let from = format!("--objects-from={}", file.path().display());
+    let exporter = Exporter::start(&[&from, "--enable-gzip-encoding", "--total-shards=1"]);
+    let (head, plain) = get(&exporter.main, "/metrics", "");
+    assert!(
+        head.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+        "{head}"
+    );
+    let (head, packed) = get(&exporter.main, "/metrics", "Accept-Encoding: gzip\r\n");
+    assert!(head.contains("content-encoding: gzip\r\n"), "{head}");
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&packed[..])
+        .read_to_end(&mut unpacked)
+        .unwrap();
+    assert_eq!(unpacked, plain);
+    let open = "Accept: application/openmetrics-text;version=1.0.0\r\n";
+    let (head, body) = get(&exporter.main, "/metrics", open);
+    assert!(
+        head.contains("application/openmetrics-text; version=1.0.0"),
+        "{head}"
+    );
+    assert!(body.ends_with(b"\n# EOF\n"));
+    let own = text(&exporter.own, "/metrics");
+    for part in [
+        "kube_state_metrics_build_info{",
+        "http_request_duration_seconds_count{handler=\"metrics\",method=\"get\"} 3\n",
+        "kube_state_metrics_shard_ordinal{shard_ordinal=\"0\"} 0\n",
+        "kube_state_metrics_total_shards 1\n",
+        "process_cpu_seconds_total",
+    ] {
+        assert!(own.contains(part), "{part}\n{own}");
+    }
+    assert_eq!(text(&exporter.own, "/readyz"), "OK");
+    for path in ["/livez", "/healthz"] {
+        assert!(get(&exporter.own, path, "").0.contains(" 404 "));
+    }
+}
+
+#[test]
+fn ends() {
+    for (arguments, code, stdout, stderr) in [
+        (&["version"][..], 0, "kube-state-metrics, version ", ""),
+        (&["--help"], 0, "kube-state-metrics", ""),
+        (&["--version"], 1, "", "Error: unknown flag: --version"),
+        (
+            &["-port"],
+            1,
+            "",
+            "Error: unknown shorthand flag: 'p' in -port",
+        ),
+        (
+            &["--port", "x"],
+            1,
+            "",
+            "Error: invalid argument \"x\" for \"--port\" flag",
+        ),
+        (
+            &["--resources=pod"],
+            1,
+            "",
+            "resource pod does not exist. Available resources: ",
+        ),
+        (
+            &["--metric-allowlist=a", "--metric-denylist=b"],
+            1,
+            "",
+            "mutually exclusive",
+        ),
+        (&["--metric-allowlist=("], 1, "", "bad regular expression"),
+        (
+            &["--metric-labels-allowlist=pods=a"],
+            1,
+            "",
+            "invalid format, metric=[label1",
+        ),
+        (
+            &["--objects-from=/nonexistent"],
+            1,
+            "",
+            "/nonexistent: No such file",
+        ),
+        (&["--kubeconfig=/nonexistent"], 1, "", "/nonexistent: "),
+        (&["--apiserver=http://127.0.0.1:1"], 1, "", "API server: "),
+        (&[], 1, "", "there is no API server"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        for (actual, expected) in [(&output.stdout, stdout), (&output.stderr, stderr)] {
+            let actual = String::from_utf8_lossy(actual);
+            assert!(actual.contains(expected), "{arguments:?}: {actual}");
+        }
+    }
+}
+
+/// A server with a runtime on a thread of its own.
+fn api_server() -> ApiServer {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build().unwrap();
+        runtime.block_on(async {
+            sender.send(ApiServer::start()).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    receiver.recv().unwrap()
+}
+
+#[test]
+fn in_front_of_an_api_server() {
+    let server = api_server();
+    let metadata = json!({"namespace": "a", "name": "m", "uid": "1"});
+    server.put(
+        "/api/v1/configmaps",
+        json!({"kind": "ConfigMap", "metadata": metadata}),
+    );
+    let apiserver = format!("--apiserver={}", server.url);
+    let exporter = Exporter::start(&[
+        &apiserver,
+        "--resources=configmaps",
+        "--sync-metrics",
+        "--ready-when-synced",
+    ]);
+    let started = std::time::Instant::now();
+    while !text(&exporter.main, "/metrics").contains("kube_configmap_info{namespace=\"a\"") {
+        let patience = std::time::Duration::from_secs(30);
+        assert!(started.elapsed() < patience, "the config map did not come");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(text(&exporter.main, "/livez"), "OK");
+    server.fail("/livez", [apiserver::Fault::Refuse(500, "down", 0)]);
+    let (head, body) = get(&exporter.main, "/livez", "");
+    assert!(
+        head.contains(" 503 ") && body == b"Service Unavailable",
+        "{head}"
+    );
+    while text(&exporter.own, "/readyz") != "OK" {
+        assert!(started.elapsed().as_secs() < 30, "never ready");
+    }
+    let own = text(&exporter.own, "/metrics");
+    for line in [
+        "kube_state_metrics_watch_total{resource=\"*v1.ConfigMap\",result=\"success\"} 1\n",
+        "kube_state_metrics_resource_synced{resource=\"*v1.ConfigMap\"} 1\n",
+    ] {
+        assert!(own.contains(line), "{line}\n{own}");
+    }
+}

@@ -1,0 +1,223 @@
+//! `cargo xtask demo`: every exporter on its documented port, against what this machine has.
+
+mod board;
+mod databases;
+mod process;
+
+use crate::packages::{self, Exporter};
+use crate::{run, servers};
+use board::{Row, Seen};
+use databases::Database;
+use process::Process;
+use std::fs;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Time until every exporter has to be up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const PROCESS_NAMES: &str = "process_names:\n  - name: \"{{.Comm}}\"\n    cmdline: [\".+\"]\n";
+const MODULES: &str = "modules:\n  http_2xx:\n    prober: http\n  tcp_connect:\n    prober: tcp\n";
+
+pub fn run(arguments: &[String]) -> Result<(), String> {
+    let mut arguments = arguments.to_vec();
+    let once = run::take_switch(&mut arguments, "--once");
+    if let Some(argument) = arguments.first() {
+        return Err(format!("demo does not know {argument:?}"));
+    }
+    servers::ensure()?;
+    let mut cargo = run::cargo();
+    cargo.args(["build", "--release"]);
+    for exporter in packages::ALL {
+        cargo.args(["--package", exporter.name]);
+    }
+    run::check(cargo.arg("--bins"))?;
+    let (stop, stopped) = channel();
+    // The receiver lives until the end.
+    let handler = move || {
+        let _ = stop.send(());
+    };
+    ctrlc::set_handler(handler).map_err(|e| format!("signals: {e}"))?;
+    let mut demo = Demo::start()?;
+    let result = demo.watch(once, &stopped);
+    drop(demo);
+    println!("stopped all that was started");
+    result
+}
+
+/// All that runs. Dropped in this order: who asks goes before who is asked.
+struct Demo {
+    prometheus: Option<Process>,
+    exporters: Vec<(Process, PathBuf)>,
+    _databases: Vec<Database>,
+    rows: Vec<Row>,
+    _folder: tempfile::TempDir,
+}
+
+impl Demo {
+    fn start() -> Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|e| format!("temporary folder: {e}"))?;
+        // Servers that run as other users have to find their way through.
+        open_to_all(folder.path())?;
+        let mut demo = Demo {
+            prometheus: None,
+            exporters: Vec::new(),
+            _databases: Vec::new(),
+            rows: Vec::new(),
+            _folder: folder,
+        };
+        let root = demo._folder.path().to_owned();
+        for exporter in packages::ALL {
+            demo.add(exporter, &root)?;
+        }
+        if run::exists("prometheus") {
+            demo.add_prometheus(&root.join("prometheus"))?;
+        } else {
+            println!("prometheus is not installed: rules are not evaluated");
+        }
+        Ok(demo)
+    }
+
+    fn add(&mut self, exporter: &Exporter, root: &Path) -> Result<(), String> {
+        let folder = root.join(exporter.name);
+        make(&folder)?;
+        let address = |port: u16| format!("127.0.0.1:{port}");
+        let listen = |port: u16| address(port).parse().map_err(|e| format!("{port}: {e}"));
+        let mut command = Command::new(run::target().join("release").join(exporter.binary));
+        command.args(exporter.listen(listen(exporter.port)?, listen(exporter.port + 1)?));
+        let file = |name: &str, text: &str| {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+            Ok::<_, String>(path.display().to_string())
+        };
+        let mut up = None;
+        let mut database = None;
+        match exporter.name {
+            "process-exporter" => {
+                command
+                    .arg("-config.path")
+                    .arg(file("names.yml", PROCESS_NAMES)?);
+            }
+            "blackbox-exporter" => {
+                command.arg(format!("--config.file={}", file("modules.yml", MODULES)?));
+            }
+            "kube-state-metrics" => {
+                let objects = file("objects.yaml", include_str!("objects.yaml"))?;
+                command.arg(format!("--objects-from={objects}"));
+            }
+            "redis-exporter" => {
+                (up, database) = (Some("redis_up"), Some(databases::redis(&folder)?))
+            }
+            "mysqld-exporter" => {
+                (up, database) = (Some("mysql_up"), Some(databases::mysql(&folder)?))
+            }
+            "postgres-exporter" => {
+                (up, database) = (Some("pg_up"), Some(databases::postgres(&folder)?));
+            }
+            _ => {}
+        }
+        if let Some(database) = database {
+            println!("{} asks {}", exporter.binary, database.address);
+            command.args(&database.arguments);
+            command.envs(database.environment.iter().cloned());
+            self._databases.push(database);
+        }
+        let log = folder.join("exporter.log");
+        let process = Process::start(exporter.binary, &mut command, &log)?;
+        self.exporters.push((process, log));
+        let row = |path: &str, up| Row {
+            name: exporter.name.to_owned(),
+            address: address(exporter.port),
+            path: path.to_owned(),
+            up,
+        };
+        self.rows.push(row("/metrics", up));
+        if exporter.name == "blackbox-exporter" {
+            let probe = "/probe?module=tcp_connect&target=127.0.0.1:9115";
+            self.rows.push(row(probe, Some("probe_success")));
+        }
+        Ok(())
+    }
+
+    fn add_prometheus(&mut self, folder: &Path) -> Result<(), String> {
+        make(folder)?;
+        let mut config = format!(
+            "global: {{scrape_interval: 5s, evaluation_interval: 5s}}\nrule_files: [{:?}]\n\
+             scrape_configs:\n",
+            run::root()
+                .join("charts/*/rules/*.yaml")
+                .display()
+                .to_string()
+        );
+        for row in self.rows.iter().filter(|row| row.path == "/metrics") {
+            config += &format!(
+                "  - job_name: {}\n    static_configs: [{{targets: [{:?}]}}]\n",
+                row.name, row.address
+            );
+        }
+        let file = folder.join("prometheus.yml");
+        fs::write(&file, config).map_err(|e| format!("{}: {e}", file.display()))?;
+        let mut command = Command::new("prometheus");
+        command
+            .arg("--web.listen-address=127.0.0.1:9090")
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.join("data").display()
+            ));
+        let log = folder.join("log");
+        self.prometheus = Some(Process::start("prometheus", &mut command, &log)?);
+        self.rows.push(Row {
+            name: "prometheus".to_owned(),
+            address: "127.0.0.1:9090".to_owned(),
+            path: "/metrics".to_owned(),
+            up: None,
+        });
+        Ok(())
+    }
+
+    /// Shows the table until a signal comes; with `once`, until everything is up.
+    fn watch(&mut self, once: bool, stopped: &Receiver<()>) -> Result<(), String> {
+        let started = Instant::now();
+        let refresh = std::io::stdout().is_terminal();
+        loop {
+            for (process, log) in &mut self.exporters {
+                process.check(log)?;
+            }
+            let seen: Vec<Seen> = self.rows.iter().map(Row::look).collect();
+            let all_up = seen.iter().all(|s| s.up);
+            let late = started.elapsed() > PATIENCE;
+            let table = board::table(&self.rows, &seen);
+            if refresh {
+                print!("\x1b[H\x1b[2J{table}\nCtrl-C ends the demo\n");
+            } else if !once || all_up || late {
+                println!("{table}");
+            }
+            // Whoever reads us may have gone.
+            let _ = std::io::stdout().flush();
+            if once && all_up {
+                return Ok(());
+            }
+            if once && late {
+                return Err("not everything is up within 60 seconds".to_owned());
+            }
+            if stopped.recv_timeout(Duration::from_secs(2)).is_ok() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn make(folder: &Path) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    open_to_all(folder)
+}
+
+fn open_to_all(folder: &Path) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+        .map_err(|e| format!("{}: {e}", folder.display()))
+}

@@ -1,0 +1,106 @@
+//! Programs that the demo starts and ends.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A user of the system, to run servers as that refuse to be root.
+#[derive(Clone, Copy, Debug)]
+pub struct User {
+    uid: u32,
+    gid: u32,
+}
+
+impl User {
+    /// Looks a name up in `/etc/passwd`.
+    pub fn named(name: &str) -> Option<Self> {
+        let text = std::fs::read_to_string("/etc/passwd").ok()?;
+        let line = text.lines().find(|l| l.split(':').next() == Some(name))?;
+        let mut fields = line.split(':').skip(2);
+        let mut number = || fields.next()?.parse().ok();
+        Some(User {
+            uid: number()?,
+            gid: number()?,
+        })
+    }
+
+    /// Gives a folder away.
+    pub fn own(self, folder: &Path) -> Result<(), String> {
+        std::os::unix::fs::chown(folder, Some(self.uid), Some(self.gid))
+            .map_err(|e| format!("{}: {e}", folder.display()))
+    }
+
+    /// Makes a command run as this user.
+    pub fn run(self, command: &mut Command) {
+        command.uid(self.uid).gid(self.gid);
+    }
+}
+
+/// A started program. It is ended when dropped.
+pub struct Process {
+    name: String,
+    child: Child,
+}
+
+impl Process {
+    /// Starts a program that writes into a log of its own.
+    pub fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self, String> {
+        let file = File::create(log).map_err(|e| format!("{}: {e}", log.display()))?;
+        let errors = file
+            .try_clone()
+            .map_err(|e| format!("{}: {e}", log.display()))?;
+        // A group of its own: Ctrl-C reaches us alone, and we end everything in turn.
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(errors)
+            .process_group(0)
+            .spawn();
+        let child =
+            child.map_err(|e| format!("{}: {e}", command.get_program().to_string_lossy()))?;
+        Ok(Process {
+            name: name.to_owned(),
+            child,
+        })
+    }
+
+    /// An error that names the program, if it has ended.
+    pub fn check(&mut self, log: &Path) -> Result<(), String> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(format!(
+                "{} ended with {status}; see {}",
+                self.name,
+                log.display()
+            )),
+            Err(error) => Err(format!("{}: {error}", self.name)),
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        // It may have ended by itself.
+        let _ = Command::new("kill").args([signal, &pid]).status();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        self.signal("-TERM");
+        let patience = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < patience {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // Nothing may be left behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
