@@ -309,6 +309,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn no_object_makes_it_panic(object in json(), bytes: Vec<u8>) {
             for encoder in &*ENCODERS {

@@ -512,6 +512,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn says_what_was_put(
             base in proptest::collection::vec(("[a-z]{1,5}", text()), 0..3),
