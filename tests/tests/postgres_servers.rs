@@ -315,7 +315,7 @@ fn a_missing_privilege_is_said_once_and_costs_its_own_series() {
         "host=127.0.0.1 port={} user=pl\"ain dbname=postgres sslmode=disable",
         server.port
     );
-    let exporter = exporter(
+    let mut exporter = exporter(
         &[("DATA_SOURCE_NAME", &name)],
         &["--collector.stat_statements"],
     );
@@ -338,6 +338,9 @@ fn a_missing_privilege_is_said_once_and_costs_its_own_series() {
             -1.0,
         );
     }
+    exporter.wait_for_log("GRANT pg_monitor TO ");
+    exporter.wait_for_log("CREATE EXTENSION pg_stat_statements");
+    exporter.wait_for_log("GRANT pg_read_all_stats");
     let log = exporter.log();
     assert_eq!(log.matches("GRANT pg_monitor TO ").count(), 1, "{log}");
     assert!(
@@ -972,12 +975,12 @@ fn misuse_ends_with_a_sentence() {
         ("postgres://u:s3cret@h:x/d", "port"),
         ("s3cret", "key=value"),
     ] {
-        let exporter = exporter(&[(name, value)], &[]);
+        let mut exporter = exporter(&[(name, value)], &[]);
         let reply = scrape(&exporter, 5.0);
         expect(&reply, "pg_up", 0.0);
         expect(&reply, "pg_exporter_last_scrape_error", 1.0);
-        let log = exporter.log();
-        assert!(log.contains(part) && !log.contains("s3cret"), "{log}");
+        exporter.wait_for_log(part);
+        assert!(!exporter.log().contains("s3cret"), "{}", exporter.log());
     }
     let output = run(EXPORTER, &["--dumpmaps"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("confl_deadlock"));

@@ -64,7 +64,7 @@ impl Everywhere {
             let slot = target.pool().reserve(deadline).await;
             let _slot = slot.map_err(Error::failed)?;
             let other = self.statements.collect(&database, out, scrape).await;
-            database.pool().keep(0);
+            database.pool().drain().await;
             result = result.and(other);
         }
         result

@@ -388,7 +388,7 @@ impl Legacy {
             let failed = self
                 .ask_all(database, queries, false, deadline, &mut arena)
                 .await;
-            database.target.pool().keep(0);
+            database.target.pool().drain().await;
             (arena, failed)
         });
         let mut failed = false;

@@ -122,36 +122,56 @@ impl Pool {
     pub async fn reserve(self: &Arc<Self>, deadline: Instant) -> Result<Slot, Failure> {
         let reserving = async {
             loop {
-                {
-                    let mut state = self.state();
-                    if state.open < self.limit {
-                        state.open += 1;
-                        return Slot(Some(self.clone()));
+                if let Some((slot, surplus)) = self.claim() {
+                    if let Some(connection) = surplus {
+                        goodbye(connection).await;
                     }
-                    if let Some(connection) = state.idle.pop() {
-                        say_goodbye(connection);
-                        return Slot(Some(self.clone()));
-                    }
+                    return slot;
                 }
-                self.freed.notified().await;
+                // Who is told that something is free may not be able to use it.
+                let _ = tokio::time::timeout(PATIENCE, self.freed.notified()).await;
             }
         };
         let reserved = tokio::time::timeout_at(deadline.into(), reserving).await;
         reserved.map_err(|_| Failure::TooLate)
     }
 
-    /// Closes idle connections beyond so many.
-    pub fn keep(&self, count: usize) {
-        let surplus = {
-            let mut state = self.state();
-            let kept = count.min(state.idle.len());
-            let surplus = state.idle.split_off(kept);
-            state.open -= surplus.len();
-            surplus
+    /// A right, and the idle connection that has to go for it.
+    fn claim(self: &Arc<Self>) -> Option<(Slot, Option<Connection>)> {
+        let mut state = self.state();
+        let surplus = match state.open < self.limit {
+            true => {
+                state.open += 1;
+                None
+            }
+            false => Some(state.idle.pop()?),
         };
-        for connection in surplus {
-            self.freed.notify_one();
-            say_goodbye(connection);
+        Some((Slot(Some(self.clone())), surplus))
+    }
+
+    /// Closes all idle connections, and waits for that.
+    pub async fn drain(self: &Arc<Self>) {
+        for (slot, connection) in self.surplus(0) {
+            goodbye(connection).await;
+            drop(slot);
+        }
+    }
+
+    /// Idle connections beyond so many, and the rights to them.
+    fn surplus(self: &Arc<Self>, kept: usize) -> Vec<(Slot, Connection)> {
+        let mut state = self.state();
+        let kept = kept.min(state.idle.len());
+        let surplus = state.idle.split_off(kept).into_iter();
+        surplus.map(|c| (Slot(Some(self.clone())), c)).collect()
+    }
+
+    /// Closes idle connections beyond so many.
+    pub fn keep(self: &Arc<Self>, count: usize) {
+        for (slot, connection) in self.surplus(count) {
+            tokio::spawn(async move {
+                goodbye(connection).await;
+                drop(slot);
+            });
         }
     }
 
@@ -161,8 +181,9 @@ impl Pool {
     }
 }
 
-fn say_goodbye(connection: Connection) {
-    tokio::spawn(tokio::time::timeout(GOODBYE, connection.close()));
+/// Ends a session. One that does not listen any more ends as well.
+async fn goodbye(connection: Connection) {
+    let _ = tokio::time::timeout(GOODBYE, connection.close()).await;
 }
 
 enum Place {
