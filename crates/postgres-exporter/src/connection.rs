@@ -342,6 +342,7 @@ fn options(settings: &Settings, host: &Host, tls: Tls) -> PgConnectOptions {
     let mut options = PgConnectOptions::new_without_pgpass()
         .host(&host.name)
         .port(host.port)
+        .username(&settings.user)
         .password(password)
         .extra_float_digits(None)
         .statement_cache_capacity(0)
@@ -353,9 +354,6 @@ fn options(settings: &Settings, host: &Host, tls: Tls) -> PgConnectOptions {
             Tls::Chain => PgSslMode::VerifyCa,
             Tls::Full => PgSslMode::VerifyFull,
         });
-    if let Some(user) = &settings.user {
-        options = options.username(user);
-    }
     if let Some(database) = &settings.database {
         options = options.database(database);
     }

@@ -82,8 +82,8 @@ pub enum Session {
 pub struct Settings {
     /// Places to try in turn; at least one.
     pub hosts: Vec<Host>,
-    /// User; `None` where nobody said one and the user that runs the exporter has no name.
-    pub user: Option<String>,
+    /// User.
+    pub user: String,
     /// Database; `None` is the server's choice.
     pub database: Option<String>,
     /// Ways to try TLS, in turn.
@@ -225,11 +225,14 @@ impl Settings {
         sources.service = service_pairs(&sources)?;
         refuse_unsupported(&sources)?;
         let user = sources.get("user").or(env.get("USER")).map(str::to_owned);
-        let user = user.or_else(own_name);
+        let user = user.or_else(own_name).ok_or(
+            "user: expected one in the data source name, as the user that runs the exporter has no \
+             name",
+        )?;
         let database = sources.get("dbname").or_else(|| sources.get("database"));
         let database = database.map(str::to_owned);
         let root = root(&sources)?;
-        let hosts = hosts(&sources, user.as_deref(), database.as_deref())?;
+        let hosts = hosts(&sources, &user, database.as_deref())?;
         Ok(Settings {
             tls: tls(&sources, root.is_some())?,
             root: root.or_else(|| system_roots(env)),
@@ -307,11 +310,7 @@ fn refuse_unsupported(sources: &Sources<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn hosts(
-    sources: &Sources<'_>,
-    user: Option<&str>,
-    database: Option<&str>,
-) -> Result<Vec<Host>, String> {
+fn hosts(sources: &Sources<'_>, user: &str, database: Option<&str>) -> Result<Vec<Host>, String> {
     let names = sources.get("hostaddr").or_else(|| sources.get("host"));
     let names: Vec<&str> = names.unwrap_or("localhost").split(',').collect();
     let ports: Vec<&str> = sources.get("port").unwrap_or("5432").split(',').collect();
@@ -334,8 +333,8 @@ fn hosts(
             let wanted = Wanted {
                 host: name,
                 port,
-                database: database.or(user).unwrap_or_default(),
-                user: user.unwrap_or_default(),
+                database: database.unwrap_or(user),
+                user,
             };
             passfile::look_up(passfile.as_deref()?, wanted)
         };
@@ -524,7 +523,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn resolve(text: &str, env: &[(&str, &str)]) -> Result<Settings, String> {
-        Settings::resolve(&Dsn::parse(text)?, &Environment::of(env))
+        let env = [&[("USER", "me")], env].concat();
+        Settings::resolve(&Dsn::parse(text)?, &Environment::of(&env))
     }
 
     #[test]
@@ -542,7 +542,7 @@ mod tests {
         let settings = resolve("user=du service=s", &env).unwrap();
         assert_eq!(settings.hosts[0].name, "from.service");
         assert_eq!(settings.hosts[0].port, 1);
-        assert_eq!(settings.user.as_deref(), Some("du"));
+        assert_eq!(settings.user, "du");
         assert_eq!(settings.database.as_deref(), Some("ed"));
         assert_eq!(settings.tls, [Tls::Off]);
         assert!(resolve("service=t", &env).unwrap_err().contains("[t]"));
@@ -550,10 +550,10 @@ mod tests {
 
     #[test]
     fn defaults() {
-        let settings = resolve("", &[("USER", "me")]).unwrap();
+        let settings = resolve("", &[]).unwrap();
         assert_eq!(settings.hosts[0].name, "localhost");
         assert_eq!(settings.hosts[0].port, 5432);
-        assert_eq!(settings.user.as_deref(), Some("me"));
+        assert_eq!(settings.user, "me");
         assert_eq!(settings.database, None);
         assert_eq!(settings.tls, [Tls::Unverified]);
         assert_eq!(settings.application_name, None);
