@@ -62,11 +62,17 @@ pub const ALL: &[Exporter] = &[
 ];
 
 impl Exporter {
-    /// Files that its image has beside the binary: where they stand in the workspace, and where in
-    /// the image.
+    /// Files that its image has beside the binary: where they are, from the root of the repository,
+    /// and where they go, from the root of the image.
     pub fn files(&self) -> &'static [(&'static str, &'static str)] {
         match self.name {
-            "blackbox-exporter" => &[("docker/blackbox.yml", "etc/blackbox_exporter/config.yml")],
+            "blackbox-exporter" => &[
+                ("docker/blackbox.yml", "etc/blackbox_exporter/config.yml"),
+                (
+                    "/etc/ssl/certs/ca-certificates.crt",
+                    "etc/ssl/certs/ca-certificates.crt",
+                ),
+            ],
             _ => &[],
         }
     }

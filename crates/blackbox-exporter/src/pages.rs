@@ -39,13 +39,18 @@ fn find(history: &History, query: &Query) -> Result<Arc<Report>, (StatusCode, &'
     let bad = |why| Err((StatusCode::BAD_REQUEST, why));
     let found = match (id, target) {
         (Some(_), Some(_)) => return bad("Probe id and target can't be defined at the same time"),
-        (None, None) if module.is_some() => return bad("Target parameter is missing"),
         (None, None) => return bad("Probe id or target must be defined as http query parameters"),
-        (Some(_), None) if module.is_some() => return bad("Target parameter is missing"),
+        (Some(_), None) if module.is_some() => {
+            return bad("Probe module filter only works in conjunction with target parameter");
+        }
         (Some(id), None) => history.by_id(id),
         (None, Some(target)) => history.by_target(target, module),
     };
-    found.ok_or((StatusCode::NOT_FOUND, "Probe not found"))
+    let missing = match id {
+        Some(_) => "Probe id not found",
+        None => "Probe target not found",
+    };
+    found.ok_or((StatusCode::NOT_FOUND, missing))
 }
 
 /// The page that answers every other path.
@@ -72,9 +77,9 @@ fn index(reports: &[Arc<Report>]) -> String {
             "<strong>Failure</strong>"
         };
         // Writing to a String cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             rows,
-            "<tr><td>{}</td><td>{}</td><td>{verdict}</td><td><a href=\"logs?id={}\">Logs</a></td></tr>\n",
+            "<tr><td>{}</td><td>{}</td><td>{verdict}</td><td><a href=\"logs?id={}\">Logs</a></td></tr>",
             escape(&report.module.name),
             escape(&report.shown),
             report.id

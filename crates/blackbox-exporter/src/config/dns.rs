@@ -149,7 +149,7 @@ impl Dns {
     }
 
     fn check(&self, fields: &Fields<'_>, problems: &mut Problems) {
-        if self.query_type.is_empty() == false && !TYPES.iter().any(|t| t.0 == self.query_type) {
+        if !self.query_type.is_empty() && !TYPES.iter().any(|t| t.0 == self.query_type) {
             let what = format!("query type {:?} is not valid", self.query_type);
             problems.push(fields.place_of("query_type"), what);
         }

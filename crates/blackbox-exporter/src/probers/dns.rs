@@ -101,10 +101,10 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
         f64::from(u8::from(measured.response.is_some())),
     );
     if kind == SOA && measured.response.is_some() {
-        let serials = message.answer.iter().filter_map(Record::serial);
+        let mut serials = message.answer.iter().filter_map(Record::serial);
         probe
             .out
-            .put(&SERIAL, &[], f64::from(serials.last().unwrap_or(0)));
+            .put(&SERIAL, &[], f64::from(serials.next_back().unwrap_or(0)));
     }
     response && judge(settings, message, &mut probe.log)
 }

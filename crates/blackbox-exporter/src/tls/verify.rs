@@ -426,6 +426,8 @@ mod tests {
         KeyPair, NameConstraints, date_time_ymd,
     };
 
+    use std::slice::from_ref;
+
     type Issuer = CertifiedIssuer<'static, KeyPair>;
 
     fn params(name: &str, end: i32) -> CertificateParams {
@@ -477,15 +479,15 @@ mod tests {
         let two = root(ca("root", 2040), again);
         let certificate = leaf(params("a.test", 2050), &one);
         assert_eq!(
-            check(&[certificate.clone()], "a.test", &[&one]),
+            check(from_ref(&certificate), "a.test", &[&one]),
             Ok(year(2030))
         );
         assert_eq!(
-            check(&[certificate.clone()], "A.test.", &[&one, &two]),
+            check(from_ref(&certificate), "A.test.", &[&one, &two]),
             Ok(year(2040))
         );
         assert!(
-            check(&[certificate.clone()], "b.test", &[&one])
+            check(from_ref(&certificate), "b.test", &[&one])
                 .unwrap_err()
                 .contains("b.test")
         );
