@@ -129,28 +129,7 @@ fn number(text: &str) -> Option<f64> {
         }
         _ => text,
     };
-    go_float(candidate)
-}
-
-/// Go also allows single underscores between digits, and one behind `0x`.
-fn go_float(text: &str) -> Option<f64> {
-    if !text.contains('_') {
-        return strconv::parse_float(text);
-    }
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let hexadecimal = unsigned.get(..2).filter(|p| p.eq_ignore_ascii_case("0x"));
-    let is_digit = |b: u8| match hexadecimal {
-        Some(_) => b.is_ascii_hexdigit(),
-        None => b.is_ascii_digit(),
-    };
-    let body = &unsigned.as_bytes()[hexadecimal.map_or(0, str::len)..];
-    let placed = |at: usize| {
-        let before = at.checked_sub(1).map(|at| body[at]);
-        let after = body.get(at + 1);
-        before.map_or(hexadecimal.is_some(), is_digit) && after.copied().is_some_and(is_digit)
-    };
-    let well_placed = (0..body.len()).all(|at| body[at] != b'_' || placed(at));
-    well_placed.then(|| strconv::parse_float(&text.replace('_', "")))?
+    strconv::parse_float(candidate)
 }
 
 #[cfg(test)]
