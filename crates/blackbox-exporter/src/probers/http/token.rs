@@ -25,7 +25,7 @@ const LIFETIME: u64 = 600;
 pub async fn authorization(oauth: &OAuth2, user_agent: &HeaderValue) -> Result<String, String> {
     let url = Url::parse(&oauth.token_url).map_err(|e| format!("oauth2 token_url: {e}"))?;
     let (status, body) = match oauth.is_jwt {
-        true => ask(oauth, &url, user_agent, &assertion_form(oauth).await?, None).await?,
+        true => ask(oauth, &url, user_agent, &assertion_form(oauth)?, None).await?,
         false => client_credentials(oauth, &url, user_agent).await?,
     };
     if !status.is_success() {
@@ -57,7 +57,7 @@ async fn client_credentials(
     url: &Url,
     user_agent: &HeaderValue,
 ) -> Result<(StatusCode, Vec<u8>), String> {
-    let secret = oauth.client_secret.resolve().await?;
+    let secret = oauth.client_secret.resolve()?;
     let mut form = vec![("grant_type".to_owned(), "client_credentials".to_owned())];
     if !oauth.scopes.is_empty() {
         form.push(("scope".to_owned(), oauth.scopes.join(" ")));
@@ -136,8 +136,8 @@ fn form_encode(text: &str) -> String {
     escape(text, b"!#$%&'()*+,/:;=?@[]").replace("%20", "+")
 }
 
-async fn assertion_form(oauth: &OAuth2) -> Result<Form, String> {
-    let pem = oauth.key.resolve().await?;
+fn assertion_form(oauth: &OAuth2) -> Result<Form, String> {
+    let pem = oauth.key.resolve()?;
     let mut form = vec![
         (
             "grant_type".to_owned(),
