@@ -199,12 +199,14 @@ fn every_collector_answers_over_kept_connections() {
 
 #[test]
 fn requests_choose_collectors_targets_and_accounts() {
-    let server = MariaDb::start(&[]);
+    let server = MariaDb::start(&["--plugin-load-add=auth_ed25519"]);
     server.sql(ACCOUNTS);
+    server.sql("CREATE USER ed@'%' IDENTIFIED VIA ed25519 USING PASSWORD('secr\u{e9}t')");
     let address = server.address();
     let socket = server.socket();
     let text = client_section(&server)
-        + "[client.other]\nuser = nobody\npassword = nothing\n[client.wrong]\npassword = no\n"
+        + "[client.other]\nuser = nobody\npassword = nothing\n[client.wrong]\npassword = no\n\
+           [client.ed]\nuser = ed\npassword = secr\u{e9}t\n"
         + "[client.tls]\nssl-ca = /nonexistent/ca.pem\n[useless]\nport = x\n";
     let file = my_cnf(server.folder(), &text);
     let daemon = start(&file, &["--collect.info_schema.processlist"]);
@@ -228,6 +230,8 @@ fn requests_choose_collectors_targets_and_accounts() {
     assert_eq!(other.value("mysql_up"), Some(1.0), "{}", daemon.log());
     let wrong = daemon.get(&format!("/probe?target={address}&auth_module=client.wrong"));
     assert_eq!((wrong.status, wrong.value("mysql_up")), (200, Some(0.0)));
+    let plugin = daemon.get(&format!("/probe?target={address}&auth_module=client.ed"));
+    assert_eq!(plugin.value("mysql_up"), Some(1.0), "{}", daemon.log());
     let unix = daemon.get(&format!("/metrics?target=unix://{}", socket.display()));
     assert_eq!(unix.value("mysql_up"), Some(1.0), "{}", daemon.log());
     assert_eq!(

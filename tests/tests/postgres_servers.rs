@@ -637,6 +637,19 @@ fn every_way_to_name_a_server() {
         assert!(!reply.text().contains("s3cr"));
     }
 
+    // Every server by its name, on demand.
+    let labelled = exporter(&[("DATA_SOURCE_NAME", &two)], &["--collector.server-label"]);
+    let reply = scrape(&labelled, 10.0);
+    expect(
+        &reply,
+        &format!("pg_up{{server=\"127.0.0.1:{port}\"}}"),
+        1.0,
+    );
+    let up =
+        format!("pg_scrape_collector_success{{collector=\"locks\",server=\"127.0.0.1:{port}\"}}");
+    expect(&reply, &up, 1.0);
+    assert_eq!(reply.text().matches("\npg_up{server=").count(), 2);
+
     // A password that was changed in its file is used at the next connection.
     server.sql("postgres", "ALTER ROLE \"a b\" PASSWORD 'new'");
     let variables = [

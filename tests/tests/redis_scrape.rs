@@ -174,6 +174,13 @@ fn a_connection_is_kept_and_replaced() {
     assert_eq!(own(&server), 1);
 }
 
+/// Id of the exporter's connection.
+fn own_connection(server: &Server) -> String {
+    let clients = server.ask(&["CLIENT", "LIST"]);
+    let own = clients.lines().find(|l| l.contains("name=redis_exporter"));
+    own.and_then(|l| l.split(' ').next()).unwrap().to_owned()
+}
+
 #[test]
 fn replica_and_sentinel() {
     let master = Server::start(&[]);
@@ -208,6 +215,18 @@ fn replica_and_sentinel() {
     assert!(of_master.text().contains(
         "redis_connected_slave_lag_seconds{instance_role=\"master\",slave_ip=\"127.0.0.1\""
     ));
+
+    // A server that changed its role may no longer be the one that the address leads to.
+    let before = own_connection(&replica);
+    replica.say("REPLICAOF NO ONE");
+    for _ in 0..2 {
+        expect(
+            &exporter.get("/metrics"),
+            "redis_up{instance_role=\"master\"} 1",
+        );
+    }
+    assert_ne!(own_connection(&replica), before);
+    replica.say(&format!("REPLICAOF 127.0.0.1 {port}"));
 
     let sentinel = Server::sentinel(&master);
     let exporter = self::exporter(
@@ -280,6 +299,15 @@ fn a_cluster_of_three() {
         );
     }
     expect_none(&reply, &["db=\"db1\""]);
+    // Connections that all nodes have closed meanwhile cost nothing.
+    for server in &servers {
+        server.say("CLIENT KILL TYPE normal SKIPME yes");
+    }
+    let reply = exporter.get("/metrics");
+    for (at, key) in keys.iter().enumerate() {
+        let line = format!("redis_key_value{{db=\"db0\",key=\"{key}\"}} {at}");
+        expect(&reply, &line);
+    }
     let nodes = exporter.get("/discover-cluster-nodes");
     assert_eq!(nodes.header("content-type"), Some("application/json"));
     for server in &servers {
@@ -645,4 +673,44 @@ fn refused_commands_shift_no_value() {
          redis_key_size{db=\"db1\",key=\"a\"} 0",
     );
     expect_none(&reply, &["key=\"b\"", "db=\"db99\""]);
+}
+
+#[test]
+fn options_beyond_the_original() {
+    let server = Server::start(&[]);
+    server.say(DATA);
+    let cut = exporter(
+        &server,
+        &[
+            "--check-keys-batch-size=1",
+            "--check-keys-timeout=1ns",
+            "--count-keys=*",
+            "--check-keys=user:*",
+            "--check-single-keys=text,missing",
+            "--check-key-groups=x",
+            "--omit-missing-keys",
+            "--export-client-groups",
+            "--max-idle-connections=0",
+        ],
+    );
+    for _ in 0..2 {
+        let reply = cut.get("/metrics");
+        expect(
+            &reply,
+            "redis_up 1
+             redis_key_size{db=\"db0\",key=\"text\"} 5
+             redis_client_group_connections{lib_name=\"\",name=\"redis_exporter\",user=\"default\"} 1",
+        );
+        // A scan that is cut off exports nothing rather than a part.
+        let absent = [
+            "keys_count{",
+            "\"user:1:name\"",
+            "\"missing\"",
+            "db=\"db0\",key_group",
+        ];
+        expect_none(&reply, &absent);
+    }
+    assert!(cut.log().contains("took too long"), "{}", cut.log());
+    // Nothing stays open.
+    server.wait_for(&["INFO", "clients"], "connected_clients:1\r\n");
 }

@@ -13,6 +13,8 @@ use std::task::{Context, Poll};
 
 /// About this much is rendered at a time.
 const CHUNK: usize = 64 * 1024;
+/// The same of compressed bytes, which stand for ten times as many and may yet have to be made.
+const PACKED_CHUNK: usize = 16 * 1024;
 
 /// A resource and the stores of its objects: one, or one a namespace.
 #[derive(Clone)]
@@ -86,7 +88,8 @@ impl Scrape {
         if self.ended {
             return None;
         }
-        let mut out = Vec::with_capacity(CHUNK + CHUNK / 8);
+        let chunk = if self.form.gzip { PACKED_CHUNK } else { CHUNK };
+        let mut out = Vec::with_capacity(chunk + chunk / 8);
         if self.form.gzip {
             self.compressed(&mut out);
         } else {
@@ -137,7 +140,7 @@ impl Scrape {
             }
             self.begun = true;
             while let Some(block) = blocks.get(self.block) {
-                if out.len() >= CHUNK {
+                if out.len() >= PACKED_CHUNK {
                     return;
                 }
                 self.block += 1;

@@ -190,6 +190,7 @@ fn exporter(all: &All) -> Result<Exporter, String> {
         legacy,
         collectors: AsyncSet::new(made.collect(), set),
         names,
+        by_server: all.flags.by_server,
     })
 }
 

@@ -250,25 +250,41 @@ impl Connection {
     /// Asks one statement, or several between semicolons; the first answer that has rows is given.
     /// The server gives up by itself before the deadline.
     pub async fn query(&mut self, sql: &str, limits: Limits) -> Result<Rows, Failure> {
-        let text = self.limited(sql, limits);
-        let mut answers = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut self.session);
+        let preface = self.preface(limits);
+        // Before PostgreSQL 11 a time limit does not count for the message that sets it.
+        if self.server.version.is_some_and(|v| v < Version::major(11)) {
+            self.send(format!("BEGIN; {preface}"), 0).await?;
+            let rows = self.send(sql.to_owned(), 0).await;
+            if !matches!(rows, Err(Failure::Lost(_))) {
+                self.send("COMMIT".to_owned(), 0).await?;
+            }
+            return rows;
+        }
+        self.send(format!("{preface}; {sql}"), 1).await
+    }
+
+    /// Sends one message and takes the first answer that has rows, behind so many others.
+    async fn send(&mut self, text: String, skipped: usize) -> Result<Rows, Failure> {
+        let mut parts = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut self.session);
         let mut rows = Rows::default();
-        let mut answer = 0;
-        while let Some(part) = answers.next().await {
+        let mut answers = 0;
+        let mut done = false;
+        while let Some(part) = parts.next().await {
             match part? {
-                // The first answer is that of the limits.
-                Either::Left(_) if answer == 0 || rows.is_empty() => answer += 1,
-                Either::Left(_) => answer = usize::MAX,
-                Either::Right(row) if answer > 0 && answer < usize::MAX => push(&mut rows, &row)?,
+                Either::Left(_) => {
+                    answers += 1;
+                    done = !rows.is_empty();
+                }
+                Either::Right(row) if answers >= skipped && !done => push(&mut rows, &row)?,
                 Either::Right(_) => {}
             }
         }
         Ok(rows)
     }
 
-    /// A statement behind the limits that hold for it alone. `set_config` rather than SET, which
+    /// The limits that hold for one statement alone. `set_config` rather than SET, which
     /// pg_stat_statements would remember anew for each number.
-    fn limited(&self, sql: &str, limits: Limits) -> String {
+    fn preface(&self, limits: Limits) -> String {
         let left = limits.deadline.saturating_duration_since(Instant::now());
         let margin = (left / 10).min(Duration::from_millis(250));
         let own = self.server.statement_timeout;
@@ -283,8 +299,6 @@ impl Connection {
             let zone = literal(zone);
             text.push_str(&format!(", set_config('TimeZone', {zone}, true)"));
         }
-        text.push_str("; ");
-        text.push_str(sql);
         text
     }
 

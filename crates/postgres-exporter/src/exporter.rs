@@ -46,6 +46,9 @@ pub struct Exporter {
     pub collectors: AsyncSet<Target>,
     /// Names of those collectors.
     pub names: Vec<&'static str>,
+    /// Whether every server is asked by collectors, and told apart by the label `server`
+    /// everywhere.
+    pub by_server: bool,
 }
 
 /// What one server answered.
@@ -74,23 +77,31 @@ impl Exporter {
         let queries = self.legacy.queries();
         let started = Instant::now();
         let asking = servers.iter().enumerate().map(|(index, named)| {
-            let wanted = (index == 0).then_some(wanted.as_slice());
+            let wanted = (index == 0 || self.by_server).then_some(wanted.as_slice());
             self.ask(named, wanted, &queries, request.deadline)
         });
         let answers = join_all(asking).await;
         let mut out = Arena::new();
         let mut duration = 0.0_f64;
-        for answer in &answers {
-            out.append(&answer.arena);
-            let took = answer.done.duration_since(started).as_secs_f64();
-            duration = duration.max(took);
-        }
         let truth = |value: bool| f64::from(u8::from(value));
         let labels = self.legacy.constant_labels().iter();
         let labels: Vec<(&str, &str)> = labels.map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        for (answer, named) in answers.iter().zip(servers) {
+            out.append(&answer.arena);
+            let took = answer.done.duration_since(started).as_secs_f64();
+            duration = duration.max(took);
+            if self.by_server {
+                let mut up = Arena::new();
+                up.put_pairs(&UP, &labels, truth(answer.up));
+                up.label_all("server", named.target.server());
+                out.append(&up);
+            }
+        }
         let up = answers.iter().any(|a| a.up);
         let failed = answers.iter().any(|a| a.failed);
-        out.put_pairs(&UP, &labels, truth(up));
+        if !self.by_server || servers.is_empty() {
+            out.put_pairs(&UP, &labels, truth(up));
+        }
         out.put_pairs(&ERROR, &labels, truth(failed));
         out.put_pairs(&DURATION, &labels, duration);
         out.put_pairs(&SCRAPES, &labels, scrapes as f64);
@@ -126,11 +137,9 @@ impl Exporter {
     ) -> Answered {
         let mut arena = Arena::new();
         let target = &named.target;
-        let (server, refused) = match self
-            .legacy
-            .open(target, queries, deadline, &mut arena)
-            .await
-        {
+        let opening = self.legacy.open(target, queries, deadline, &mut arena);
+        let opened = opening.await;
+        let (server, refused) = match opened {
             Ok(opened) => opened,
             Err(failure) => {
                 tell(target, &failure);
@@ -144,36 +153,41 @@ impl Exporter {
         };
         let custom = async {
             let mut arena = Arena::new();
-            let failed = self
+            let asking = self
                 .legacy
-                .custom(named, &server, queries, deadline, &mut arena)
-                .await;
+                .custom(named, &server, queries, deadline, &mut arena);
+            let failed = asking.await;
             (arena, failed, Instant::now())
         };
-        let collectors = async {
-            match wanted {
-                Some(wanted) => {
-                    let collecting = self.collectors.scrape(
-                        target.clone(),
-                        |name| wanted.contains(&name),
-                        deadline,
-                    );
-                    Some(collecting.await)
-                }
-                None => None,
-            }
-        };
-        let ((queried, failed, done), collected) = join(custom, collectors).await;
+        let collecting = self.collect(target, wanted, deadline);
+        let ((queried, failed, done), collected) = join(custom, collecting).await;
         arena.append(&queried);
-        if let Some(collected) = &collected {
-            arena.append(collected);
-        }
+        arena.append(&collected);
         Answered {
             arena,
             up: true,
             failed: refused || failed,
             done,
         }
+    }
+
+    /// What the wanted collectors put; nothing where a server is not asked by collectors.
+    async fn collect(
+        &self,
+        target: &Arc<Target>,
+        wanted: Option<&[&'static str]>,
+        deadline: Instant,
+    ) -> Arena {
+        let Some(wanted) = wanted else {
+            return Arena::new();
+        };
+        let is_wanted = |name: &str| wanted.contains(&name);
+        let collecting = self.collectors.scrape(target.clone(), is_wanted, deadline);
+        let mut collected = collecting.await;
+        if self.by_server {
+            collected.label_all("server", target.server());
+        }
+        collected
     }
 }
 

@@ -7,6 +7,6 @@ use postgres_exporter::{app, sys};
 fn main() {
     // The environment as the user set it, before it is changed.
     let environment = Environment::of_process();
-    sys::trust_no_system_roots();
+    sys::keep_libraries_in();
     std::process::exit(app::run(&launch::arguments(), &environment))
 }

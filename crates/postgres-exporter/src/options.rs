@@ -22,6 +22,9 @@ exporter_core::flags! {
         /// Make the collectors of tables and indexes with a label datname (stat_user_tables,
         /// statio_user_tables, stat_user_indexes) look into every database of the server.
         "collector.all-databases" all_databases: bool = ["false"];
+        /// Ask every configured server by the collectors, not the first only, and put the label
+        /// server on their metrics and on pg_up.
+        "collector.server-label" by_server: bool = ["false"];
         /// File of custom queries (deprecated).
         "extend.query-path" [env("PG_EXPORTER_EXTEND_QUERY_PATH")] query_path: String = [""];
         /// Print the built-in metrics that --extend.query-path can replace, and end.

@@ -181,22 +181,12 @@ impl Exporter {
         let kept = self
             .keeps_connections()
             .then(|| self.targets.get(&key, AsyncMutex::default));
-        let mut role = String::new();
         // A second scrape of the same server at the same time has a connection of its own.
-        match kept.as_ref().and_then(|kept| kept.try_lock().ok()) {
-            Some(mut kept) => {
-                role = self
-                    .scrape(target, &mut kept, deadline, role, &mut out)
-                    .await
-            }
-            None => {
-                let mut kept = Kept::default();
-                role = self
-                    .scrape(target, &mut kept, deadline, role, &mut out)
-                    .await;
-            }
-        }
-        drop(role);
+        let mut taken = kept.as_ref().and_then(|kept| kept.try_lock().ok());
+        let mut own = Kept::default();
+        let kept = taken.as_deref_mut().unwrap_or(&mut own);
+        self.scrape(target, kept, deadline, String::new(), &mut out)
+            .await;
         counters.put(&mut out);
         self.put_build(&mut out);
         Ok(out.into_arena())

@@ -179,6 +179,9 @@ exporter_core::flags! {
             omit_missing_keys: bool = ["false"];
         /// Export the time to live of checked keys.
         "export-key-ttl" [env("REDIS_EXPORTER_EXPORT_KEY_TTL")] export_key_ttl: bool = ["false"];
+        /// Export numbers and memory of clients by their name, user and library.
+        "export-client-groups" [env("REDIS_EXPORTER_EXPORT_CLIENT_GROUPS")]
+            export_client_groups: bool = ["false"];
         /// Servers whose connections stay open between scrapes, 0 for none.
         "max-idle-connections" [env("REDIS_EXPORTER_MAX_IDLE_CONNECTIONS")]
             max_idle_connections: i64 = ["256"];

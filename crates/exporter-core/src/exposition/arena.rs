@@ -422,6 +422,31 @@ impl Arena {
         self.samples = samples;
     }
 
+    /// Adds a label to every sample that lacks it.
+    pub fn label_all(&mut self, name: &'static str, value: &str) {
+        self.unseal();
+        let added = LabelRow {
+            name: Text::Static(name),
+            value_start: self.text.len() as u32,
+            value_len: value.len() as u32,
+        };
+        self.text.push_str(value);
+        let labels = std::mem::take(&mut self.labels);
+        let mut widened = Vec::with_capacity(labels.len() + self.samples.len());
+        for sample in &mut self.samples {
+            let start = sample.labels_start as usize;
+            let own = &labels[start..start + sample.labels_len as usize];
+            let place = own.binary_search_by(|l| resolve(&self.text, l.name).cmp(name));
+            sample.labels_start = widened.len() as u32;
+            widened.extend_from_slice(own);
+            if let Err(place) = place {
+                widened.insert(sample.labels_start as usize + place, added);
+                sample.labels_len += 1;
+            }
+        }
+        self.labels = widened;
+    }
+
     // ---- rows ----
 
     fn static_family(&mut self, family: &'static Family) -> u32 {
@@ -949,6 +974,32 @@ mod tests {
             }
         }
         lines
+    }
+
+    #[test]
+    fn a_label_for_all() {
+        let mut arena = Arena::new();
+        arena.put(&LOAD, &[], 1.0);
+        arena.put(&UP, &["sda"], 2.0);
+        arena.put_pairs(
+            &UP,
+            &[("device", "sdb"), ("host", "own"), ("zone", "z")],
+            3.0,
+        );
+        arena.put_pairs(&UP, &[("zone", "z")], 4.0);
+        arena.label_all("host", "h");
+        arena.seal();
+        let expected = [
+            "load host=h 1",
+            "up host=h,zone=z 4",
+            "up device=sda,host=h 2",
+            "up device=sdb,host=own,zone=z 3",
+        ];
+        let mut listed = listing(&arena);
+        let mut expected = expected.map(str::to_owned).to_vec();
+        listed.sort();
+        expected.sort();
+        assert_eq!(listed, expected);
     }
 
     #[test]

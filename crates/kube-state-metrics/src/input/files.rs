@@ -259,4 +259,36 @@ mod tests {
         };
         assert_eq!(infos(&[("b.json", JSON)], &[], &unscheduled).len(), 1);
     }
+
+    #[test]
+    fn shards_together_are_all_objects() {
+        let object = |number| {
+            let metadata = format!(r#"{{"name":"m{number}","namespace":"x","uid":"u{number}"}}"#);
+            format!(r#"{{"kind":"ConfigMap","apiVersion":"v1","metadata":{metadata}}}"#)
+        };
+        let text: String = (0..100).map(object).collect();
+        let files = [("a.json", text.as_str())];
+        let all = infos(&files, &[], &Scope::default());
+        let mut parts = Vec::new();
+        for ordinal in 0..4 {
+            let shard = crate::sharding::Shard { ordinal, total: 4 };
+            let part = infos(
+                &files,
+                &[],
+                &Scope {
+                    shard,
+                    ..Scope::default()
+                },
+            );
+            assert!(!part.is_empty() && part.len() < all.len());
+            parts.extend(part);
+        }
+        assert_eq!(all.len(), 100);
+        assert_eq!(sorted(parts), sorted(all));
+    }
+
+    fn sorted(mut lines: Vec<String>) -> Vec<String> {
+        lines.sort();
+        lines
+    }
 }

@@ -228,3 +228,113 @@ resources! {
     validatingwebhookconfigurations::ValidatingWebhookConfiguration,
     volumeattachments::VolumeAttachment,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    /// Keys that objects have somewhere.
+    const KEYS: &[&str] = &[
+        "metadata",
+        "name",
+        "namespace",
+        "labels",
+        "annotations",
+        "creationTimestamp",
+        "spec",
+        "status",
+        "conditions",
+        "type",
+        "reason",
+        "containers",
+        "containerStatuses",
+        "state",
+        "running",
+        "terminated",
+        "resources",
+        "limits",
+        "cpu",
+        "replicas",
+        "strategy",
+        "rollingUpdate",
+        "maxSurge",
+        "schedule",
+        "timeZone",
+        "rules",
+        "http",
+        "paths",
+        "backend",
+        "service",
+        "webhooks",
+        "subsets",
+        "ports",
+        "addresses",
+        "endpoints",
+        "hints",
+        "metrics",
+        "resource",
+        "target",
+        "fc",
+        "wwids",
+        "ownerReferences",
+        "podIPs",
+        "ip",
+        "tolerations",
+    ];
+
+    static ENCODERS: std::sync::LazyLock<Vec<Box<dyn Encoder>>> = std::sync::LazyLock::new(|| {
+        let encoders = RESOURCES.iter().map(|r| (r.encoder)(&Selection::default()));
+        encoders.collect()
+    });
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-zA-Z0-9%*/@ :.-]{0,12}".prop_map(Value::from),
+            Just(Value::from("2026-01-02T03:04:05Z")),
+            Just(Value::from("1500m")),
+        ];
+        leaf.prop_recursive(6, 60, 5, |inner| {
+            let key = proptest::sample::select(KEYS).prop_map(str::to_owned);
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec((key, inner), 0..6)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect::<Map<_, _>>())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn no_object_makes_it_panic(object in json(), bytes: Vec<u8>) {
+            for encoder in &*ENCODERS {
+                for text in [object.to_string().as_bytes(), &bytes] {
+                    let _ = encoder.record(text, &|_| true, &mut Writer::default());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn resources_are_sorted_and_families_are_unique() {
+        assert!(
+            RESOURCES
+                .windows(2)
+                .all(|pair| pair[0].plural < pair[1].plural)
+        );
+        let listed = RESOURCES.iter().flat_map(|resource| (resource.listing)());
+        let names: Vec<_> = listed.map(|family| family.head.name).collect();
+        assert_eq!(names.len(), 336);
+        let unique: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(unique.len(), names.len());
+        assert_eq!(
+            RESOURCES.iter().filter(|resource| resource.default).count(),
+            32
+        );
+    }
+}

@@ -458,3 +458,119 @@ fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
     }
     out.extend_from_slice(rest);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Head, Heads, Kind};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A series: whether it brings its label names, two label values, a value.
+    type Sample = (bool, String, String, f64);
+
+    fn plainly(base: &[(String, String)], name: &str, sample: &Sample) -> String {
+        let (named, first, second, value) = sample;
+        let escape = |text: &str| {
+            let text = text.replace('\\', "\\\\").replace('\n', "\\n");
+            text.replace('"', "\\\"")
+        };
+        let own = match named {
+            true => ["n1", "n2"],
+            false => ["l1", "l2"],
+        };
+        let own = own.into_iter().zip([first, second]);
+        let own = own.map(|(name, value)| (name.to_owned(), value.clone()));
+        let labels = base.iter().cloned().chain(own);
+        let labels: Vec<String> = labels
+            .map(|(name, value)| format!("{name}=\"{}\"", escape(&value)))
+            .collect();
+        let mut number = Vec::new();
+        number::push(&mut number, *value);
+        format!(
+            "{name}{{{}}} {}\n",
+            labels.join(","),
+            String::from_utf8(number).unwrap()
+        )
+    }
+
+    fn value() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            any::<f64>(),
+            (0u64..1 << 54).prop_map(|whole| whole as f64),
+            (0u64..300).prop_map(|whole| whole as f64 * 1e6),
+            -3.0..3.0f64,
+        ]
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-c\"\\\\\n]{0,4}",
+            Just("true".to_owned()),
+            Just("node-0001".to_owned()),
+            ".{0,300}",
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn says_what_was_put(
+            base in proptest::collection::vec(("[a-z]{1,5}", text()), 0..3),
+            families in proptest::collection::vec(
+                proptest::collection::vec((any::<bool>(), text(), text(), value()), 0..4),
+                1..140,
+            ),
+        ) {
+            let head = |number: usize| Head {
+                name: format!("family_{number}").into(),
+                kind: Kind::Gauge,
+                help: "".into(),
+                labels: &["l1", "l2"],
+            };
+            // Without labels at the beginning all series bring their names.
+            let named = base.is_empty();
+            let heads = Heads::new((0..families.len()).map(head).collect());
+            let mut writer = Writer::default();
+            writer.begin(base.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            let mut expected = Vec::new();
+            for (number, samples) in families.iter().enumerate() {
+                let mut text = String::new();
+                writer.family(number, |writer| {
+                    for (own, first, second, value) in samples {
+                        let own = *own || named;
+                        let labels = [("n1", first.as_str()), ("n2", second.as_str())];
+                        match own {
+                            true => writer.put_named(labels.into_iter(), *value),
+                            false => writer.put(&[first, second], *value),
+                        }
+                        let sample = (own, first.clone(), second.clone(), *value);
+                        text += &plainly(&base, &format!("family_{number}"), &sample);
+                    }
+                });
+                expected.push(text);
+            }
+            let record = writer.finish(families.len());
+            for (number, expected) in expected.iter().enumerate() {
+                let mut out = Vec::new();
+                record.render(families.len(), number, heads.line(number), &mut out);
+                prop_assert_eq!(String::from_utf8(out).unwrap(), expected.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn a_series_without_labels_has_no_braces() {
+        let heads = Heads::new(vec![Head {
+            name: "bare".into(),
+            kind: Kind::Gauge,
+            help: "".into(),
+            labels: &[],
+        }]);
+        let mut writer = Writer::default();
+        writer.begin(std::iter::empty());
+        writer.family(0, |writer| writer.put_named(std::iter::empty(), 1.5));
+        let mut out = Vec::new();
+        writer.finish(1).render(1, 0, heads.line(0), &mut out);
+        assert_eq!(out, b"bare 1.5\n");
+    }
+}

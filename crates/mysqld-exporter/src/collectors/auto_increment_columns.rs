@@ -21,7 +21,7 @@ static MOST: Family = Family::gauge(
     "Greatest value that fits an auto-increment column.",
 );
 
-const LABELS: &[Label] = &[Label::Column(0), Label::Column(1), Label::Column(2)];
+const LABELS: &[Label] = &[Label::Column(2), Label::Column(0), Label::Column(1)];
 static VALUES: [Value; 2] = [
     Value::new(&NEXT, LABELS, 3),
     // A type that is no integer has no such value.
@@ -36,7 +36,7 @@ pub fn families() -> Vec<&'static Family> {
 /// Makes the collector.
 pub fn new(_: &Matches) -> Result<Box<dyn Collector>, String> {
     let statement = |_| {
-        "SELECT c.COLUMN_NAME, c.TABLE_SCHEMA, c.TABLE_NAME, t.AUTO_INCREMENT, \
+        "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, t.AUTO_INCREMENT, \
          POW(2, CASE c.DATA_TYPE WHEN 'tinyint' THEN 7 WHEN 'smallint' THEN 15 \
          WHEN 'mediumint' THEN 23 WHEN 'int' THEN 31 WHEN 'bigint' THEN 63 END \
          + (c.COLUMN_TYPE LIKE '% unsigned')) - 1 \

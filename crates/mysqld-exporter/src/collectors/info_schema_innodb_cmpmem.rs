@@ -31,7 +31,7 @@ static RELOCATION_TIME: Family = Family::counter(
     "Time spent moving blocks of this size in seconds.",
 );
 
-const LABELS: &[Label] = &[Label::Column(0), Label::Column(1)];
+const LABELS: &[Label] = &[Label::Column(1), Label::Column(0)];
 static VALUES: [Value; 4] = [
     Value::new(&USED, LABELS, 2),
     Value::new(&FREE, LABELS, 3),
@@ -47,7 +47,7 @@ pub fn families() -> Vec<&'static Family> {
 /// Makes the collector.
 pub fn new(_: &Matches) -> Result<Box<dyn Collector>, String> {
     let statement = |_| {
-        "SELECT buffer_pool_instance, page_size, pages_used, pages_free, relocation_ops, \
+        "SELECT page_size, buffer_pool_instance, pages_used, pages_free, relocation_ops, \
          relocation_time FROM information_schema.innodb_cmpmem"
             .to_owned()
     };

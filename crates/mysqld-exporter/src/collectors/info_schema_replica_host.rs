@@ -37,7 +37,7 @@ static REPLAY: Family = Family::gauge(
     "Latency of replaying the log in seconds.",
 );
 
-const LABELS: &[Label] = &[Label::Column(0), Label::Column(1)];
+const LABELS: &[Label] = &[Label::Column(1), Label::Column(0)];
 
 // A product, not a quotient: the last digit differs, and dashboards compare.
 fn micro(value: f64) -> f64 {
@@ -68,7 +68,7 @@ pub fn new(_: &Matches) -> Result<Box<dyn Collector>, String> {
 
 struct ReplicaHost;
 
-const SQL: &str = "SELECT IF(SESSION_ID = 'MASTER_SESSION_ID', 'writer', 'reader'), SERVER_ID, \
+const SQL: &str = "SELECT SERVER_ID, IF(SESSION_ID = 'MASTER_SESSION_ID', 'writer', 'reader'), \
      CPU, MASTER_SLAVE_LATENCY_IN_MICROSECONDS, REPLICA_LAG_IN_MILLISECONDS, \
      LOG_STREAM_SPEED_IN_KiB_PER_SECOND, CURRENT_REPLAY_LATENCY_IN_MICROSECONDS \
      FROM information_schema.replica_host_status";
@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn units() {
-        let columns = ["role", "id", "cpu", "latency", "lag", "speed", "replay"];
-        let hosts = texts(&columns, &[&["reader", "r1", "1.5", "30", "21", "3", "7"]]);
+        let columns = ["id", "role", "cpu", "latency", "lag", "speed", "replay"];
+        let hosts = texts(&columns, &[&["r1", "reader", "1.5", "30", "21", "3", "7"]]);
         assert_eq!(
             expose(|out| grid::put(&hosts, &VALUES, out)),
             "mysql_info_schema_replica_host_cpu_percent{role=\"reader\",server_id=\"r1\"} 1.5\n\

@@ -43,36 +43,36 @@ static SIZE: Family = Family::gauge(
     "Bytes of the table, by component.",
 );
 
-const NAME: &[Label] = &[Label::Column(3), Label::Column(4)];
+const NAME: &[Label] = &[Label::Column(0), Label::Column(1)];
 const PROPERTIES: &[Label] = &[
+    Label::Column(10),
+    Label::Column(3),
+    Label::Column(5),
     Label::Column(0),
     Label::Column(1),
     Label::Column(2),
-    Label::Column(3),
-    Label::Column(4),
-    Label::Column(5),
 ];
 const DATA: &[Label] = &[
     Label::Word("data_length"),
-    Label::Column(3),
-    Label::Column(4),
+    Label::Column(0),
+    Label::Column(1),
 ];
 const INDEX: &[Label] = &[
     Label::Word("index_length"),
-    Label::Column(3),
-    Label::Column(4),
+    Label::Column(0),
+    Label::Column(1),
 ];
 const FREE: &[Label] = &[
     Label::Word("data_free"),
-    Label::Column(3),
-    Label::Column(4),
+    Label::Column(0),
+    Label::Column(1),
 ];
 static VALUES: [Value; 5] = [
-    Value::new(&VERSION, PROPERTIES, 6),
-    Value::new(&ROWS, NAME, 7),
-    Value::new(&SIZE, DATA, 8),
-    Value::new(&SIZE, INDEX, 9),
-    Value::new(&SIZE, FREE, 10),
+    Value::new(&VERSION, PROPERTIES, 4),
+    Value::new(&ROWS, NAME, 6),
+    Value::new(&SIZE, DATA, 7),
+    Value::new(&SIZE, INDEX, 8),
+    Value::new(&SIZE, FREE, 9),
 ];
 
 /// Families of this collector.
@@ -107,10 +107,9 @@ fn statement(databases: &str) -> String {
         list => format!("IN ({})", sql::literals(list.split(','))),
     };
     format!(
-        "SELECT IFNULL(CREATE_OPTIONS, 'NONE'), IFNULL(ENGINE, 'NONE'), \
-         IFNULL(ROW_FORMAT, 'NONE'), TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, IFNULL(VERSION, 0), \
-         IFNULL(TABLE_ROWS, 0), IFNULL(DATA_LENGTH, 0), IFNULL(INDEX_LENGTH, 0), \
-         IFNULL(DATA_FREE, 0) FROM information_schema.tables WHERE TABLE_SCHEMA {which}"
+        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, IFNULL(ENGINE, 'NONE'), IFNULL(VERSION, 0), \
+         IFNULL(ROW_FORMAT, 'NONE'), IFNULL(TABLE_ROWS, 0), IFNULL(DATA_LENGTH, 0), \
+         IFNULL(INDEX_LENGTH, 0), IFNULL(DATA_FREE, 0), IFNULL(CREATE_OPTIONS, 'NONE') FROM information_schema.tables WHERE TABLE_SCHEMA {which}"
     )
 }
 

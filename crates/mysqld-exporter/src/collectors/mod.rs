@@ -11,7 +11,7 @@ use std::pin::Pin;
 mod grid;
 mod names;
 mod sql;
-mod status_value;
+pub mod status_value;
 mod user_statistics;
 
 /// Samples to come.

@@ -128,21 +128,23 @@ impl Collector for User {
 
 fn statement(privileges: bool) -> String {
     let more = if privileges { PRIVILEGES } else { &[] };
-    let columns = LIMITS.iter().chain(more).map(|(column, _)| *column);
+    let columns = more.iter().chain(&LIMITS).map(|(column, _)| *column);
     let columns: Vec<&str> = columns.collect();
-    format!("SELECT host, user, {} FROM mysql.user", columns.join(", "))
+    format!("SELECT user, host, {} FROM mysql.user", columns.join(", "))
 }
 
 fn put(rows: &Rows, out: &mut Arena) {
+    // The limits stand behind the privileges, if these were asked for.
+    let limits = rows.columns().len().saturating_sub(LIMITS.len());
     for row in rows.iter() {
-        let labels = [row.text(0), row.text(1)];
-        for (at, (_, family)) in LIMITS.iter().enumerate() {
-            if let Some(limit) = row.number(at + 2) {
+        let labels = [row.text(1), row.text(0)];
+        for (at, (_, family)) in (limits..).zip(&LIMITS) {
+            if let Some(limit) = row.number(at) {
                 out.put(family, &labels, limit);
             }
         }
-        for (at, (_, family)) in PRIVILEGES.iter().enumerate() {
-            match row.get(at + 2 + LIMITS.len()) {
+        for (at, (_, family)) in (2..limits).zip(PRIVILEGES) {
+            match row.get(at) {
                 Some("Y") => out.put(family, &labels, 1.0),
                 Some("N") => out.put(family, &labels, 0.0),
                 _ => {}
@@ -159,7 +161,7 @@ mod tests {
     #[test]
     fn limits_and_privileges() {
         let columns = ["h", "u", "a", "b", "c", "d", "e", "f", "g"];
-        let accounts = texts(&columns, &[&["%", "Y", "1", "2", "3", "4", "Y", "N", "y"]]);
+        let accounts = texts(&columns, &[&["Y", "%", "Y", "N", "y", "1", "2", "3", "4"]]);
         let labels = "{hostmask=\"%\",mysql_user=\"Y\"}";
         assert_eq!(
             expose(|out| put(&accounts, out)),

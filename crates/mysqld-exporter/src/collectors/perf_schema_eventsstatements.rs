@@ -61,7 +61,7 @@ static LATENCY: Family = Family::new(
     "Time that statements took in seconds; the quantiles are labelled in percent or per mille.",
 );
 
-const LABELS: &[Label] = &[Label::Column(0), Label::Column(1), Label::Column(2)];
+const LABELS: &[Label] = &[Label::Column(1), Label::Column(2), Label::Column(0)];
 static VALUES: [Value; 14] = [
     Value::new(&COUNT, LABELS, 3),
     Value::pico(&TIME, LABELS, 4),
@@ -72,8 +72,8 @@ static VALUES: [Value; 14] = [
     Value::new(&AFFECTED, LABELS, 9),
     Value::new(&SENT, LABELS, 10),
     Value::new(&EXAMINED, LABELS, 11),
-    Value::new(&TABLES, LABELS, 12),
-    Value::new(&DISK_TABLES, LABELS, 13),
+    Value::new(&DISK_TABLES, LABELS, 12),
+    Value::new(&TABLES, LABELS, 13),
     Value::new(&MERGES, LABELS, 14),
     Value::new(&SORTED, LABELS, 15),
     Value::new(&NO_INDEX, LABELS, 16),
@@ -123,9 +123,9 @@ fn statement(flags: &Flags, version: Version) -> String {
     };
     // A comparison with NULL is not true, so statements without a schema are left out too.
     format!(
-        "SELECT DIGEST, LEFT(DIGEST_TEXT, {text}), IFNULL(SCHEMA_NAME, 'NONE'), COUNT_STAR, \
+        "SELECT IFNULL(SCHEMA_NAME, 'NONE'), DIGEST, LEFT(DIGEST_TEXT, {text}), COUNT_STAR, \
          SUM_TIMER_WAIT, {lock}, {cpu}, SUM_ERRORS, SUM_WARNINGS, SUM_ROWS_AFFECTED, \
-         SUM_ROWS_SENT, SUM_ROWS_EXAMINED, SUM_CREATED_TMP_TABLES, SUM_CREATED_TMP_DISK_TABLES, \
+         SUM_ROWS_SENT, SUM_ROWS_EXAMINED, SUM_CREATED_TMP_DISK_TABLES, SUM_CREATED_TMP_TABLES, \
          SUM_SORT_MERGE_PASSES, SUM_SORT_ROWS, SUM_NO_INDEX_USED, {q95}, {q99}, {q999} \
          FROM performance_schema.events_statements_summary_by_digest \
          WHERE SCHEMA_NAME NOT IN ('mysql', 'performance_schema', 'information_schema'{excluded}) \
@@ -147,9 +147,9 @@ fn put(rows: &Rows, out: &mut Arena) {
             points: &points,
         };
         let labels = [
-            (NAMES[0], row.text(0)),
-            (NAMES[1], row.text(1)),
-            (NAMES[2], row.text(2)),
+            (NAMES[0], row.text(1)),
+            (NAMES[1], row.text(2)),
+            (NAMES[2], row.text(0)),
         ];
         out.put_distribution(&LATENCY, &labels, distribution);
     }
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn one_digest() {
-        let mut cells = vec!["d", "SELECT ?", "s"];
+        let mut cells = vec!["s", "d", "SELECT ?"];
         cells.extend(["2", "3000000000000", "1000000000000", "0"]);
         cells.extend(["0"; 10]);
         cells.extend(["1500000000000", "1600000000000", "1700000000000"]);

@@ -23,37 +23,37 @@ static TIME: Family = Family::counter(
 );
 
 const FETCH: &[Label] = &[
-    Label::Column(0),
+    Label::Column(2),
     Label::Column(1),
     Label::Word("fetch"),
-    Label::Column(2),
+    Label::Column(0),
 ];
 const INSERT: &[Label] = &[
-    Label::Column(0),
+    Label::Column(2),
     Label::Column(1),
     Label::Word("insert"),
-    Label::Column(2),
+    Label::Column(0),
 ];
 const UPDATE: &[Label] = &[
-    Label::Column(0),
+    Label::Column(2),
     Label::Column(1),
     Label::Word("update"),
-    Label::Column(2),
+    Label::Column(0),
 ];
 const DELETE: &[Label] = &[
-    Label::Column(0),
+    Label::Column(2),
     Label::Column(1),
     Label::Word("delete"),
-    Label::Column(2),
+    Label::Column(0),
 ];
 static VALUES: [Value; 8] = [
     Value::new(&COUNT, FETCH, 3),
-    Value::pico(&TIME, FETCH, 4),
-    Value::new(&COUNT, INSERT, 5),
-    Value::pico(&TIME, INSERT, 6),
-    Value::new(&COUNT, UPDATE, 7),
-    Value::pico(&TIME, UPDATE, 8),
-    Value::new(&COUNT, DELETE, 9),
+    Value::pico(&TIME, FETCH, 7),
+    Value::new(&COUNT, INSERT, 4),
+    Value::pico(&TIME, INSERT, 8),
+    Value::new(&COUNT, UPDATE, 5),
+    Value::pico(&TIME, UPDATE, 9),
+    Value::new(&COUNT, DELETE, 6),
     Value::pico(&TIME, DELETE, 10),
 ];
 
@@ -66,10 +66,9 @@ pub fn families() -> Vec<&'static Family> {
 pub fn new(_: &Matches) -> Result<Box<dyn Collector>, String> {
     // Inserts are counted where no index is used.
     let statement = |_| {
-        "SELECT IFNULL(INDEX_NAME, 'NONE'), OBJECT_NAME, OBJECT_SCHEMA, COUNT_FETCH, \
-         SUM_TIMER_FETCH, IF(INDEX_NAME IS NULL, COUNT_INSERT, NULL), \
-         IF(INDEX_NAME IS NULL, SUM_TIMER_INSERT, NULL), COUNT_UPDATE, SUM_TIMER_UPDATE, \
-         COUNT_DELETE, SUM_TIMER_DELETE \
+        "SELECT OBJECT_SCHEMA, OBJECT_NAME, IFNULL(INDEX_NAME, 'NONE'), COUNT_FETCH, \
+         IF(INDEX_NAME IS NULL, COUNT_INSERT, NULL), COUNT_UPDATE, COUNT_DELETE, SUM_TIMER_FETCH, \
+         IF(INDEX_NAME IS NULL, SUM_TIMER_INSERT, NULL), SUM_TIMER_UPDATE, SUM_TIMER_DELETE \
          FROM performance_schema.table_io_waits_summary_by_index_usage \
          WHERE OBJECT_SCHEMA NOT IN ('mysql', 'performance_schema')"
             .to_owned()

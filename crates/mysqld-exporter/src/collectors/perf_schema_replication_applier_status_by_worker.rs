@@ -4,7 +4,7 @@
 //! The server converts the times, so they hold in whatever time zone its sessions are. MariaDB's
 //! table of this name has other columns; there the collector has nothing to say.
 
-use super::{Asking, Collector, Grant, PERFORMANCE_SCHEMA};
+use super::{Asking, Collector, Grant, PERFORMANCE_SCHEMA, status_value};
 use crate::server::{Rows, Session};
 use exporter_core::cli::{Flag, Matches};
 use exporter_core::exposition::{Arena, Family};
@@ -119,17 +119,25 @@ fn put(rows: &Rows, out: &mut Arena) {
     }
 }
 
-/// `1700000000.123456` as seconds. Nanoseconds are rounded to a float on the way, as in the
-/// original, and the last digits show it.
+/// `1700000000.123456` as seconds, also as the date in UTC that proxies may put in its place.
+/// Nanoseconds are rounded to a float on the way, as in the original, and the last digits show it.
 fn seconds(text: &str) -> f64 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let nanoseconds = || {
         let digits = format!("{fraction:0<9}");
         let fraction: i64 = digits.get(..9)?.parse().ok()?;
-        let whole: i64 = whole.parse().ok()?;
+        let whole = match whole.parse::<i64>() {
+            Ok(whole) => whole,
+            Err(_) if fraction_is_of_microseconds(text) => status_value::date(text)? as i64,
+            Err(_) => return None,
+        };
         whole.checked_mul(1_000_000_000)?.checked_add(fraction)
     };
     nanoseconds().map_or(0.0, |n| n as f64 / 1e9)
+}
+
+fn fraction_is_of_microseconds(text: &str) -> bool {
+    text.split_once('.').is_some_and(|(_, f)| f.len() == 6)
 }
 
 #[cfg(test)]
@@ -144,6 +152,9 @@ mod tests {
             ("1700000000.123456", 1700000000.123456),
             ("0.000000", 0.0),
             ("5", 5.0),
+            ("2023-11-14 22:13:20.123456", 1700000000.123456),
+            ("2023-11-14 22:13:20", 0.0),
+            ("0000-00-00 00:00:00.000000", 0.0),
             ("x", 0.0),
             ("", 0.0),
             ("99999999999999.0", 0.0),

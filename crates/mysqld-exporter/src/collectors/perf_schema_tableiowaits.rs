@@ -21,18 +21,18 @@ static TIME: Family = Family::counter(
     "Time of waits for input and output of a table in seconds, by operation.",
 );
 
-const FETCH: &[Label] = &[Label::Column(0), Label::Word("fetch"), Label::Column(1)];
-const INSERT: &[Label] = &[Label::Column(0), Label::Word("insert"), Label::Column(1)];
-const UPDATE: &[Label] = &[Label::Column(0), Label::Word("update"), Label::Column(1)];
-const DELETE: &[Label] = &[Label::Column(0), Label::Word("delete"), Label::Column(1)];
+const FETCH: &[Label] = &[Label::Column(1), Label::Word("fetch"), Label::Column(0)];
+const INSERT: &[Label] = &[Label::Column(1), Label::Word("insert"), Label::Column(0)];
+const UPDATE: &[Label] = &[Label::Column(1), Label::Word("update"), Label::Column(0)];
+const DELETE: &[Label] = &[Label::Column(1), Label::Word("delete"), Label::Column(0)];
 static VALUES: [Value; 8] = [
     Value::new(&COUNT, FETCH, 2),
-    Value::pico(&TIME, FETCH, 3),
-    Value::new(&COUNT, INSERT, 4),
-    Value::pico(&TIME, INSERT, 5),
-    Value::new(&COUNT, UPDATE, 6),
-    Value::pico(&TIME, UPDATE, 7),
-    Value::new(&COUNT, DELETE, 8),
+    Value::pico(&TIME, FETCH, 6),
+    Value::new(&COUNT, INSERT, 3),
+    Value::pico(&TIME, INSERT, 7),
+    Value::new(&COUNT, UPDATE, 4),
+    Value::pico(&TIME, UPDATE, 8),
+    Value::new(&COUNT, DELETE, 5),
     Value::pico(&TIME, DELETE, 9),
 ];
 
@@ -44,8 +44,8 @@ pub fn families() -> Vec<&'static Family> {
 /// Makes the collector.
 pub fn new(_: &Matches) -> Result<Box<dyn Collector>, String> {
     let statement = |_| {
-        "SELECT OBJECT_NAME, OBJECT_SCHEMA, COUNT_FETCH, SUM_TIMER_FETCH, COUNT_INSERT, \
-         SUM_TIMER_INSERT, COUNT_UPDATE, SUM_TIMER_UPDATE, COUNT_DELETE, SUM_TIMER_DELETE \
+        "SELECT OBJECT_SCHEMA, OBJECT_NAME, COUNT_FETCH, COUNT_INSERT, COUNT_UPDATE, COUNT_DELETE, \
+         SUM_TIMER_FETCH, SUM_TIMER_INSERT, SUM_TIMER_UPDATE, SUM_TIMER_DELETE \
          FROM performance_schema.table_io_waits_summary_by_table \
          WHERE OBJECT_SCHEMA NOT IN ('mysql', 'performance_schema')"
             .to_owned()

@@ -33,38 +33,46 @@ const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];
 
-/// `Jan  2 15:04:05 2006 GMT`, as certificates tell their dates. Every zone counts as UTC, but for
-/// `GMT+3` and the like.
+/// `Jan  2 15:04:05 2006 GMT`, as certificates tell their dates. A zone must be there, and counts as
+/// UTC whatever it says.
 fn certificate_date(text: &str) -> Option<f64> {
+    if text.starts_with(' ') || text.ends_with(' ') {
+        return None;
+    }
     let mut parts = text.split(' ').filter(|p| !p.is_empty());
     let month = parts.next()?.to_ascii_lowercase();
     let month = MONTHS.iter().position(|m| *m == month)? + 1;
     let day = digits(parts.next()?, 1..=2)?;
-    let (hour, minute, second) = clock(parts.next()?)?;
+    let time = clock(parts.next()?)?;
     let year = digits(parts.next()?, 4..=4)?;
-    let offset = zone(parts.next()?)?;
-    let end = parts.next().is_none();
-    let time = seconds((year, month as i64, day), (hour, minute, second))?;
-    end.then_some(time - offset)
+    let ends = is_zone(parts.next()?) && parts.next().is_none();
+    ends.then(|| seconds((year, month as i64, day), time))?
 }
 
-/// Seconds that a zone is ahead of UTC.
-fn zone(text: &str) -> Option<f64> {
+/// What Go takes for the abbreviation of a time zone.
+fn is_zone(text: &str) -> bool {
     if let Some(offset) = text.strip_prefix("GMT").filter(|o| !o.is_empty()) {
-        let hours: i64 = offset.parse().ok()?;
-        return (-23..=23).contains(&hours).then_some(hours as f64 * 3600.0);
+        return is_offset(offset);
     }
-    let is_name = (3..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase());
-    is_name.then_some(0.0)
+    let upper = text.bytes().all(|b| b.is_ascii_uppercase());
+    match text.len() {
+        _ if is_offset(text) => true,
+        3 => upper,
+        4 => (upper && text.ends_with('T')) || ["WITA", "ChST", "MeST"].contains(&text),
+        5 => upper && text.ends_with('T'),
+        _ => false,
+    }
 }
 
-/// `2006-01-02 15:04:05`, a fraction of the second being dropped.
-fn date(text: &str) -> Option<f64> {
+/// A sign and hours.
+fn is_offset(text: &str) -> bool {
+    let hours = text.strip_prefix(['+', '-']).unwrap_or("");
+    digits(hours, 1..=2).is_some_and(|hours| hours <= 23)
+}
+
+/// `2006-01-02 15:04:05`, as UTC.
+pub fn date(text: &str) -> Option<f64> {
     let (date, time) = text.split_once(' ')?;
-    let (whole, fraction) = time.split_once(['.', ',']).unwrap_or((time, "0"));
-    if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
     let mut parts = date.split('-');
     let year = digits(parts.next()?, 4..=4)?;
     let month = digits(parts.next()?, 2..=2)?;
@@ -72,11 +80,15 @@ fn date(text: &str) -> Option<f64> {
     if parts.next().is_some() {
         return None;
     }
-    seconds((year, month, day), clock(whole)?)
+    seconds((year, month, day), clock(time.trim_start_matches(' '))?)
 }
 
-/// `15:04:05`; the hour may have one digit.
+/// `15:04:05`; the hour may have one digit, and a fraction of the second is dropped.
 fn clock(text: &str) -> Option<(i64, i64, i64)> {
+    let (text, fraction) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
     let mut parts = text.split(':');
     let hour = digits(parts.next()?, 1..=2)?;
     let minute = digits(parts.next()?, 2..=2)?;
@@ -117,20 +129,7 @@ fn number(text: &str) -> Option<f64> {
         }
         _ => text,
     };
-    go_float(candidate)
-}
-
-/// Go also allows one underscore between digits where the number has a prefix of its base.
-fn go_float(text: &str) -> Option<f64> {
-    if !text.contains('_') {
-        return strconv::parse_float(text);
-    }
-    let unsigned = text.trim_start_matches(['+', '-']);
-    let hexadecimal = unsigned.starts_with("0x") || unsigned.starts_with("0X");
-    let misplaced = text.contains("__") || text.ends_with('_');
-    (hexadecimal && !misplaced)
-        .then(|| strconv::parse_float(&text.replace('_', "")))
-        .flatten()
+    strconv::parse_float(candidate)
 }
 
 #[cfg(test)]
@@ -156,6 +155,12 @@ mod tests {
             ("-0.5", Some(-0.5)),
             ("1e3", Some(1000.0)),
             ("0x1p4", Some(16.0)),
+            ("0x_1p4", Some(16.0)),
+            ("1_000", Some(1000.0)),
+            ("1__0", None),
+            ("_1", None),
+            ("1_", None),
+            ("1_.5", None),
             ("inf", Some(f64::INFINITY)),
             (" 1", None),
             ("1e400", None),
@@ -166,14 +171,20 @@ mod tests {
             ("1.5\nlast", None),
             ("10.11.14", None),
             ("2021-03-04 05:06:07", Some(1614834367.0)),
-            ("2021-03-04 05:06:07.891", Some(1614834367.0)),
+            ("2021-03-04  05:06:07.891", Some(1614834367.0)),
             ("2021-13-04 05:06:07", None),
             ("2021-02-30 05:06:07", None),
             ("0000-00-00 00:00:00", None),
             ("2021-03-04", None),
             ("Mar  4 05:06:07 2031 GMT", Some(1930367167.0)),
             ("mar 04 05:06:07 2031 CET", Some(1930367167.0)),
-            ("Mar 4 05:06:07 2031 GMT+1", Some(1930363567.0)),
+            ("Mar 4 05:06:07.5 2031 GMT+1", Some(1930367167.0)),
+            ("Mar 4 05:06:07 2031 GMT+24", None),
+            ("Mar 4 05:06:07 2031 +01", Some(1930367167.0)),
+            ("Mar 4 05:06:07 2031 CEST", Some(1930367167.0)),
+            ("Mar 4 05:06:07 2031 MESZ", None),
+            ("Mar 4 05:06:07 2031 gmt", None),
+            (" Mar 4 05:06:07 2031 GMT", None),
             ("Mar 4 05:06:07 2031", None),
             ("Mar 4 5:6:07 2031 GMT", None),
             ("241124 20:00:00", None),

@@ -44,27 +44,35 @@ impl Config {
         self.sections.get(name).cloned()
     }
 
-    /// Reads the file. Sections that cannot be used are told in the log and left out; the error
-    /// says why nothing can be used at all, with file and line where there is one.
+    /// Reads the file. The error says why nothing can be used, with file and line where there is one.
     pub fn load(
         defaults: &Defaults,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Config, String> {
         let password = password(defaults)?;
+        let file = read(&defaults.path)?.unwrap_or_default();
+        Self::parse(&file, defaults, password.as_ref(), variable)
+    }
+
+    /// Reads what a file holds. Sections that cannot be used are told in the log and left out.
+    pub fn parse(
+        file: &[u8],
+        defaults: &Defaults,
+        password: Option<&Password>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Config, String> {
         let mut ini = Ini::default();
         // The section exists without a file too: its user may come from a flag.
         ini.set(CLIENT, "user", "");
-        if let Some(bytes) = read(&defaults.path)? {
-            ini.read(&bytes)
-                .map_err(|error| format!("{}:{error}", defaults.path.display()))?;
-        }
+        ini.read(file)
+            .map_err(|error| format!("{}:{error}", defaults.path.display()))?;
         let mut sections = BTreeMap::new();
         for name in ini.names() {
             let keys = Keys {
                 ini: &ini,
                 section: name,
                 variable: &variable,
-                password: password.as_ref(),
+                password,
             };
             match Section::read(name, |key| keys.value(key), defaults) {
                 Ok(section) => {

@@ -1,6 +1,6 @@
 //! From a section to a connection that is ready for statements.
 
-use super::{Address, Error, Version, code};
+use super::{Address, Error, Version};
 use crate::config::{Section, Tls, TlsVersion, Wanted};
 use mysql_async::prelude::Queryable;
 use mysql_async::{ClientIdentity, Conn, DriverError, Error as Driver, Opts, OptsBuilder, SslOpts};
@@ -147,18 +147,18 @@ impl Route {
     async fn set_up(&self, conn: &mut Conn) -> Result<(), Error> {
         let mut settings = Vec::new();
         if let Some(seconds) = self.options.lock_wait_timeout {
-            settings.push(format!("lock_wait_timeout={seconds}"));
+            settings.push(format!("lock_wait_timeout = {seconds}"));
         }
         if self.options.log_slow_filter {
-            settings.push("log_slow_filter='tmp_table_on_disk,filesort_on_disk'".to_owned());
+            settings.push("log_slow_filter = 'tmp_table_on_disk,filesort_on_disk'".to_owned());
         }
         if let Some(seconds) = self.options.long_query_time {
-            settings.push(format!("long_query_time={seconds}"));
+            settings.push(format!("long_query_time = {seconds}"));
         }
         if settings.is_empty() {
             return Ok(());
         }
-        let statement = format!("SET SESSION {}", settings.join(", "));
+        let statement = format!("SET {}", settings.join(", "));
         Ok(conn.query_drop(statement).await?)
     }
 }
@@ -168,16 +168,16 @@ impl Connected {
     pub async fn limit_statements(&mut self, limit: Duration) -> Result<(), Error> {
         let milliseconds = limit.as_millis().max(1);
         let statement = if self.version.is_mysql((5, 7, 8)) {
-            format!("SET SESSION max_execution_time={milliseconds}")
+            format!("SET max_execution_time = {milliseconds}")
         } else if self.version.is_mariadb((10, 1, 1)) {
             let seconds = milliseconds as f64 / 1e3;
-            format!("SET SESSION max_statement_time={seconds}")
+            format!("SET max_statement_time = {seconds}")
         } else {
             return Ok(());
         };
         match self.conn.query_drop(statement).await.map_err(Error::from) {
-            // Relatives of MySQL that lack it have no limit.
-            Err(error) if error.is(code::UNKNOWN_VARIABLE) => Ok(()),
+            // Relatives and proxies of MySQL that do not take it have no limit.
+            Err(Error::Server { .. }) => Ok(()),
             result => result,
         }
     }
@@ -185,6 +185,8 @@ impl Connected {
 
 /// What the client library is told of TLS.
 fn ssl(tls: &Tls) -> Result<Option<SslOpts>, String> {
+    // The client library takes the process's provider; an earlier choice stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let unverified = || SslOpts::default().with_danger_accept_invalid_certs(true);
     let mut ssl = match &tls.wanted {
         Wanted::No | Wanted::Unknown(_) => return Ok(None),

@@ -1,6 +1,6 @@
 //! Why a server did not answer.
 
-use mysql_async::{DriverError, Error as Driver};
+use mysql_async::{DriverError, Error as Driver, IoError};
 use std::fmt;
 
 /// Why a statement has no answer.
@@ -76,6 +76,7 @@ impl From<Driver> for Error {
                 Error::Connection("the server sent a packet that does not belong there".to_owned())
             }
             Driver::Driver(error) => Error::Connection(error.to_string()),
+            Driver::Io(IoError::Io(error)) => Error::Connection(error.to_string()),
             Driver::Io(error) => Error::Connection(error.to_string()),
             Driver::Other(error) => Error::Connection(error.to_string()),
             Driver::Url(error) => Error::Connection(error.to_string()),

@@ -77,7 +77,7 @@ impl Server {
             if !lease.is_new() && (lease.age() > MAX_AGE || lease.ping().await.is_err()) {
                 // Its place is free before another is asked for.
                 lease.discard();
-                self.pool.discard_idle();
+                self.pool.keep_idle(0);
                 lease = self.pool.acquire(deadline).await?;
             }
             lease.limit_statements(deadline).await?;
@@ -102,15 +102,14 @@ impl Server {
             return Err(Error::Connection(why.to_owned()));
         }
         let mut lease = self.pool.acquire(deadline).await?;
-        lease.limit_statements(deadline).await?;
+        lease.limit_statements_once(deadline).await?;
         Ok(Session::new(lease, collector, deadline))
     }
 
     /// To be called when a scrape is over.
     pub fn rest(&self) {
-        if self.denied.swap(false, Ordering::AcqRel) {
-            self.pool.discard_idle();
-        }
+        let denied = self.denied.swap(false, Ordering::AcqRel);
+        self.pool.keep_idle(usize::from(!denied));
     }
 
     /// A collector was denied something: whether that is news.

@@ -28,7 +28,7 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    idle: Option<Kept>,
+    idle: Vec<Kept>,
     /// Idle, lent, or being made.
     open: usize,
     /// A connection beside those open was refused at this time.
@@ -97,7 +97,7 @@ impl Pool {
     }
 
     fn take_idle(self: &Arc<Self>) -> Option<Lease> {
-        let kept = self.state().idle.take()?;
+        let kept = self.state().idle.pop()?;
         Some(Lease {
             pool: self.clone(),
             kept: Some(kept),
@@ -140,12 +140,12 @@ impl Pool {
         running.any(|(name, deadline)| *name == collector && *deadline <= now)
     }
 
-    /// Closes the connection that is kept.
-    pub fn discard_idle(&self) {
+    /// Closes idle connections beyond so many.
+    pub fn keep_idle(&self, most: usize) {
         let mut state = self.state();
-        if state.idle.take().is_some() {
-            state.open -= 1;
-        }
+        let surplus = state.idle.len().saturating_sub(most);
+        state.idle.drain(..surplus);
+        state.open -= surplus;
     }
 }
 
@@ -206,10 +206,8 @@ impl Lease {
     pub async fn limit_statements(&mut self, deadline: Instant) -> Result<(), Error> {
         let left = deadline.saturating_duration_since(Instant::now());
         let kept = self.kept()?;
-        if kept
-            .limit
-            .is_some_and(|limit| limit <= left && limit >= left / 2)
-        {
+        let fits = |limit: Duration| limit <= left && limit >= left / 2;
+        if kept.limit.is_some_and(fits) {
             return Ok(());
         }
         // Rounded down by a little, so that the next scrape's time is enough for it too.
@@ -217,6 +215,14 @@ impl Lease {
         kept.connected.limit_statements(limit).await?;
         kept.limit = Some(limit);
         Ok(())
+    }
+
+    /// The same in the middle of a scrape, where the limit that was set at its start is near enough.
+    pub async fn limit_statements_once(&mut self, deadline: Instant) -> Result<(), Error> {
+        match self.kept()?.limit {
+            Some(_) => Ok(()),
+            None => self.limit_statements(deadline).await,
+        }
     }
 
     /// Runs a statement of a collector. Whoever waits for it may leave: the statement is seen to its
@@ -288,8 +294,8 @@ impl Drop for Lease {
         let kept = kept.filter(|k| !k.connected.conn.is_disconnected());
         let mut state = self.pool.state();
         match kept {
-            Some(kept) if state.idle.is_none() => state.idle = Some(kept),
-            _ => state.open -= 1,
+            Some(kept) => state.idle.push(kept),
+            None => state.open -= 1,
         }
         drop(state);
         self.pool.returned.notify_one();

@@ -26,7 +26,7 @@ pub fn families() -> Vec<&'static Family> {
 /// is what the session has otherwise.
 pub fn new(_: &Setup) -> Result<Statements, String> {
     const SQL: &str = "SELECT name, CASE name WHEN 'statement_timeout' THEN reset_val ELSE setting \
-                       END, unit, vartype, short_desc FROM pg_settings WHERE vartype IN ('bool', \
+                       END, unit, vartype FROM pg_settings WHERE vartype IN ('bool', \
                        'integer', 'real') AND name NOT IN ('sync_commit_cancel_wait', \
                        'google_dataplex.max_messages')";
     Ok(Statements::one(
@@ -97,7 +97,6 @@ fn number(setting: &str) -> Option<f64> {
 
 struct Value<'a> {
     name: &'a str,
-    description: Option<&'a str>,
     normal: Normal,
 }
 
@@ -116,11 +115,7 @@ fn parse(rows: &Rows) -> Result<Vec<Value<'_>>, Error> {
             _ => normalise(setting, row.text_or(2, "")),
         };
         match normal {
-            Ok(normal) => values.push(Value {
-                name,
-                description: row.text(4),
-                normal,
-            }),
+            Ok(normal) => values.push(Value { name, normal }),
             Err(why) => tracing::warn!(name, why, "setting left out"),
         }
     }
@@ -144,11 +139,9 @@ fn put(rows: &Rows, out: &mut Arena) -> Result<(), Error> {
             continue;
         }
         help.clear();
-        // Writing to a String cannot fail.
-        let _ = match value.description {
-            Some(text) if !text.is_empty() => write!(help, "{text}"),
-            _ => write!(help, "The setting {}.", value.name),
-        };
+        // Writing to a String cannot fail. The server's own descriptions would make the answer half
+        // as large again.
+        let _ = write!(help, "Setting {} of the server.", value.name);
         let family = Dynamic {
             name: &name,
             help: &help,
@@ -208,13 +201,13 @@ mod tests {
     #[test]
     fn names() {
         let answer: &[&[&str]] = &[
-            &["name", "setting", "unit", "vartype", "short_desc"],
-            &["a.b-c", "3", "s", "integer", "NULL"],
-            &["yes", "on", "NULL", "bool", "Says yes."],
-            &["no", "true", "NULL", "bool", ""],
-            &["odd", "x", "NULL", "integer", ""],
-            &["a-b.c", "4", "s", "integer", ""],
-            &["log_file_mode", "0600", "NULL", "integer", ""],
+            &["name", "setting", "unit", "vartype"],
+            &["a.b-c", "3", "s", "integer"],
+            &["yes", "on", "NULL", "bool"],
+            &["no", "true", "NULL", "bool"],
+            &["odd", "x", "NULL", "integer"],
+            &["a-b.c", "4", "s", "integer"],
+            &["log_file_mode", "0600", "NULL", "integer"],
         ];
         assert_eq!(
             samples(&collector("settings", &[]), NEWEST, &[answer]),
@@ -225,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_setting_without_value_fails() {
-        let rows = Rows::written(&[&["n", "s", "u", "v", "d"], &["a", "NULL", "", "bool", ""]]);
+        let rows = Rows::written(&[&["n", "s", "u", "v"], &["a", "NULL", "", "bool"]]);
         let error = put(&rows, &mut Arena::new()).unwrap_err();
         assert_eq!(error.to_string(), "setting a has no value");
     }

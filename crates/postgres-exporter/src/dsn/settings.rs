@@ -82,7 +82,7 @@ pub enum Session {
 pub struct Settings {
     /// Places to try in turn; at least one.
     pub hosts: Vec<Host>,
-    /// User; `None` is the system's name of the user that runs the exporter.
+    /// User; `None` where nobody said one and the user that runs the exporter has no name.
     pub user: Option<String>,
     /// Database; `None` is the server's choice.
     pub database: Option<String>,
@@ -225,6 +225,7 @@ impl Settings {
         sources.service = service_pairs(&sources)?;
         refuse_unsupported(&sources)?;
         let user = sources.get("user").or(env.get("USER")).map(str::to_owned);
+        let user = user.or_else(own_name);
         let database = sources.get("dbname").or_else(|| sources.get("database"));
         let database = database.map(str::to_owned);
         let root = root(&sources)?;
@@ -257,6 +258,19 @@ impl Settings {
         let mut found = found.filter(|(k, _)| k.eq_ignore_ascii_case("timezone"));
         found.next().map(|(_, value)| value.as_str())
     }
+}
+
+/// The name of the user that runs the exporter.
+fn own_name() -> Option<String> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    name_of(&users, rustix::process::getuid().as_raw())
+}
+
+/// The name of a user in the text of `/etc/passwd`.
+fn name_of(users: &str, id: u32) -> Option<String> {
+    let id = id.to_string();
+    let line = users.lines().find(|l| l.split(':').nth(2) == Some(&id))?;
+    line.split(':').next().map(str::to_owned)
 }
 
 fn service_pairs(sources: &Sources<'_>) -> Result<Vec<(String, String)>, String> {
@@ -544,6 +558,13 @@ mod tests {
         assert_eq!(settings.tls, [Tls::Unverified]);
         assert_eq!(settings.application_name, None);
         assert!(settings.parameters.is_empty());
+    }
+
+    #[test]
+    fn names_of_users() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n";
+        assert_eq!(name_of(users, 65534).as_deref(), Some("nobody"));
+        assert_eq!(name_of(users, 7), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::convert::array;
 use super::{Namespace, Usage, label, value};
 use crate::rows::{Row, Rows};
 use exporter_core::exposition::{Arena, Distribution, Dynamic, Kind};
+use std::borrow::Cow;
 
 /// What is put around the samples of a namespace.
 #[derive(Clone, Copy, Debug)]
@@ -36,79 +37,66 @@ fn put_row(
     exposed: Exposed<'_>,
     out: &mut Arena,
 ) -> Result<(), String> {
-    let columns = rows.columns();
-    let place = |name: &str| columns.iter().rposition(|c| c.name == name);
-    let mut labels: Vec<(&str, std::borrow::Cow<'_, str>)> = Vec::new();
-    for (name, (usage, _)) in &namespace.columns {
-        if *usage == Usage::Label {
-            // A label that the answer lacks takes the first column's value, as upstream.
-            let index = place(name).unwrap_or(0);
-            let oid = columns.get(index).map_or(0, |c| c.type_oid);
-            labels.push((name, label(row.text(index), oid)));
-        }
-    }
+    let labels = labels(rows, row, namespace);
     let mut pairs: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (*k, v.as_ref())).collect();
     pairs.extend(exposed.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-    let histograms: Vec<&str> = namespace
-        .columns
-        .iter()
-        .filter(|(_, (usage, _))| *usage == Usage::Histogram)
-        .map(|(name, _)| name.as_str())
-        .collect();
-    for (index, column) in columns.iter().enumerate() {
-        let declared = namespace.columns.get(&column.name);
-        let (kind, suffix, help) = match declared {
-            Some((Usage::Label | Usage::Discard, _)) => continue,
-            Some((Usage::Histogram, help)) => {
-                let name = format!("{}_{}", exposed.name, column.name);
-                put_histogram(
-                    rows,
-                    row,
-                    index,
-                    Dynamic {
-                        name: &name,
-                        help,
-                        kind: Kind::Histogram,
-                    },
-                    &pairs,
-                    out,
-                )?;
-                continue;
-            }
-            Some((Usage::Counter, help)) => (Kind::Counter, "", help.as_str()),
-            Some((Usage::Gauge, help)) => (Kind::Gauge, "", help.as_str()),
-            Some((Usage::Duration, help)) => (Kind::Gauge, "_milliseconds", help.as_str()),
-            None if is_part(&histograms, &column.name) => continue,
-            None => (
-                Kind::Untyped,
-                "",
-                "A column that the file of custom queries does not declare.",
-            ),
+    for (index, column) in rows.columns().iter().enumerate() {
+        let Some((kind, suffix, help)) = meaning(namespace, &column.name) else {
+            continue;
         };
         let name = format!("{}_{}{suffix}", exposed.name, column.name);
-        match value(row.text(index), column.type_oid) {
-            Some(value) => {
-                let family = Dynamic {
-                    name: &name,
-                    help,
-                    kind,
-                };
-                out.put_dynamic(family, &pairs, value);
-            }
-            None => {
-                let (namespace, column) = (exposed.name, &column.name);
-                tracing::info!(namespace, column, "a value is no number and left out");
-            }
+        let family = Dynamic {
+            name: &name,
+            help,
+            kind,
+        };
+        if kind == Kind::Histogram {
+            put_histogram(rows, row, index, family, &pairs, out)?;
+        } else if let Some(value) = value(row.text(index), column.type_oid) {
+            out.put_dynamic(family, &pairs, value);
+        } else {
+            let (namespace, column) = (exposed.name, &column.name);
+            tracing::info!(namespace, column, "a value is no number and left out");
         }
     }
     Ok(())
 }
 
+/// The labels that columns give. One that the answer lacks takes the first column's value, as
+/// upstream.
+fn labels<'a>(rows: &Rows, row: Row<'a>, namespace: &'a Namespace) -> Vec<(&'a str, Cow<'a, str>)> {
+    let columns = rows.columns();
+    let declared = namespace.columns.iter();
+    let names = declared.filter(|(_, (usage, _))| *usage == Usage::Label);
+    names
+        .map(|(name, _)| {
+            let index = columns.iter().rposition(|c| c.name == *name).unwrap_or(0);
+            let type_oid = columns.get(index).map_or(0, |c| c.type_oid);
+            (name.as_str(), label(row.text(index), type_oid))
+        })
+        .collect()
+}
+
+/// Type, end of the name and help of what a column is exposed as; `None` where it is not, by itself.
+fn meaning<'a>(namespace: &'a Namespace, column: &str) -> Option<(Kind, &'static str, &'a str)> {
+    let Some((usage, help)) = namespace.columns.get(column) else {
+        let help = "A column that the file of custom queries does not declare.";
+        return (!is_part(namespace, column)).then_some((Kind::Untyped, "", help));
+    };
+    match usage {
+        Usage::Label | Usage::Discard => None,
+        Usage::Counter => Some((Kind::Counter, "", help)),
+        Usage::Gauge => Some((Kind::Gauge, "", help)),
+        Usage::Duration => Some((Kind::Gauge, "_milliseconds", help)),
+        Usage::Histogram => Some((Kind::Histogram, "", help)),
+    }
+}
+
 /// Whether a column belongs to a histogram.
-fn is_part(histograms: &[&str], column: &str) -> bool {
-    histograms.iter().any(|name| {
-        let rest = column.strip_prefix(name);
-        matches!(rest, Some("_bucket" | "_sum" | "_count"))
+fn is_part(namespace: &Namespace, column: &str) -> bool {
+    namespace.columns.iter().any(|(name, (usage, _))| {
+        let rest = column.strip_prefix(name.as_str());
+        *usage == Usage::Histogram && matches!(rest, Some("_bucket" | "_sum" | "_count"))
     })
 }
 

@@ -12,6 +12,9 @@ const ATTEMPTS: usize = 10;
 /// Pause where a slot is being moved.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
+/// Time for kept connections to show that they are alive.
+const NOTICE: Duration = Duration::from_secs(1);
+
 /// Host and port of a node.
 pub type Node = (String, u16);
 
@@ -55,7 +58,23 @@ impl Cluster {
         let slots = &self.slots;
         self.nodes
             .retain(|node, _| *node == seed || slots.iter().any(|s| s.2 == *node));
+        self.drop_dead(&seed, deadline).await;
         Ok(())
+    }
+
+    /// Drops connections that died since they were last used, so that what is asked next is asked
+    /// over new ones.
+    async fn drop_dead(&mut self, seed: &Node, deadline: Instant) {
+        let deadline = deadline.min(Instant::now() + NOTICE);
+        let mut dead = Vec::new();
+        for (node, connection) in &mut self.nodes {
+            if node != seed && connection.command(&["PING"], deadline).await.is_err() {
+                dead.push(node.clone());
+            }
+        }
+        for node in dead {
+            self.nodes.remove(&node);
+        }
     }
 
     /// All masters, in the order of their slots.

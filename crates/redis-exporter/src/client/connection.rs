@@ -88,7 +88,9 @@ impl Pipeline {
 
 /// One connection.
 pub struct Connection {
-    stream: Metered,
+    stream: Box<dyn Stream>,
+    /// Bytes that may still come in reply to what was sent last.
+    left: u64,
     decoder: Decoder<AnySendSyncPartialState, PointerOffset<[u8]>>,
     each: Option<Duration>,
     /// Replies are outstanding, or the other side is gone.
@@ -102,7 +104,8 @@ impl Connection {
     /// Over a stream; `each` limits every write and every reply.
     pub fn new(stream: Box<dyn Stream>, each: Option<Duration>, home: Option<u64>) -> Self {
         Connection {
-            stream: Metered { stream, left: 0 },
+            stream,
+            left: 0,
             decoder: Decoder::new(),
             each,
             unusable: false,
@@ -187,7 +190,7 @@ impl Connection {
     }
 
     async fn send(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), Error> {
-        self.stream.left = MOST_BYTES;
+        self.left = MOST_BYTES;
         let sending = async {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
@@ -203,7 +206,11 @@ impl Connection {
     }
 
     async fn receive(&mut self, deadline: Instant) -> Result<Value, Error> {
-        let receiving = redis::parse_redis_value_async(&mut self.decoder, &mut self.stream);
+        let mut metered = Metered {
+            stream: &mut *self.stream,
+            left: &mut self.left,
+        };
+        let receiving = redis::parse_redis_value_async(&mut self.decoder, &mut metered);
         match timeout(self.each, deadline, receiving).await {
             Some(reply) => reply.map_err(lost),
             None => Err(Error::Silent(
@@ -242,44 +249,26 @@ fn lost(error: redis::RedisError) -> Error {
     })
 }
 
-/// A stream that may bring only so many bytes.
-struct Metered {
-    stream: Box<dyn Stream>,
-    left: u64,
+/// The reading side of a stream that may bring only so many bytes.
+struct Metered<'a> {
+    stream: &'a mut dyn Stream,
+    left: &'a mut u64,
 }
 
-impl AsyncRead for Metered {
+impl AsyncRead for Metered<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let result = Pin::new(&mut *self.stream).poll_read(cx, buf);
         let read = (buf.filled().len() - before) as u64;
         match self.left.checked_sub(read) {
-            Some(left) => self.left = left,
+            Some(left) => *self.left = left,
             None => return Poll::Ready(Err(io::Error::other("the replies are too long"))),
         }
         result
-    }
-}
-
-impl AsyncWrite for Metered {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

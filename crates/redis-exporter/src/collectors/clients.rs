@@ -1,8 +1,9 @@
-//! Clients, one series each, from CLIENT LIST.
+//! Clients, one series each or summed up by what they are, from CLIENT LIST.
 
 use crate::samples::Samples;
 use exporter_core::dialect::strconv::parse_int;
 use exporter_core::exposition::Family;
+use std::collections::BTreeMap;
 
 /// `port` is there on request, `user` and `resp` where they are not empty.
 static INFO: Family = Family::gauge(
@@ -118,10 +119,23 @@ static NUMBERS: [(&str, bool, Family); 10] = [
     ),
 ];
 
+const GROUP: &[&str] = &["lib_name", "name", "user"];
+
+static GROUP_CLIENTS: Family = Family::gauge(
+    "redis_client_group_connections",
+    GROUP,
+    "Clients of one name, user and library.",
+);
+static GROUP_MEMORY: Family = Family::gauge(
+    "redis_client_group_memory_bytes",
+    GROUP,
+    "Memory of all buffers of the clients of one name, user and library in bytes.",
+);
+
 /// Families of this collector.
 pub fn families() -> Vec<&'static Family> {
     let numbers = NUMBERS.iter().map(|n| &n.2);
-    [&INFO, &CREATED, &IDLE]
+    [&INFO, &CREATED, &IDLE, &GROUP_CLIENTS, &GROUP_MEMORY]
         .into_iter()
         .chain(numbers)
         .collect()
@@ -133,6 +147,22 @@ pub fn put(list: &str, port: bool, now: f64, out: &mut Samples<'_>) {
         if let Some(client) = Client::parse(line) {
             client.put(port, now, out);
         }
+    }
+}
+
+/// Puts the clients of a list summed up by name, user and library.
+pub fn put_groups(list: &str, out: &mut Samples<'_>) {
+    let mut groups: BTreeMap<[&str; 3], (f64, f64)> = BTreeMap::new();
+    for client in list.split('\n').filter_map(Client::parse) {
+        let text = |name| client.find(name).unwrap_or("");
+        let labels = [text("lib-name"), text("name"), text("user")];
+        let sums = groups.entry(labels).or_default();
+        sums.0 += 1.0;
+        sums.1 += parse_int(text("tot-mem"), 10).unwrap_or(0) as f64;
+    }
+    for (labels, (clients, bytes)) in groups {
+        out.put(&GROUP_CLIENTS, &labels, clients);
+        out.put(&GROUP_MEMORY, &labels, bytes);
     }
 }
 
@@ -240,6 +270,17 @@ mod tests {
         }
         assert!(!text.contains("watched_keys"), "{text}");
         assert!(!run(line, false).contains("port="));
+    }
+
+    #[test]
+    fn groups() {
+        let list = "id=1 addr=a:1 name=app user=u tot-mem=10 lib-name=x\n\
+            id=2 addr=a:2 name=app user=u tot-mem=5 lib-name=x\nid=3 addr=a:3\n";
+        let expected = "redis_client_group_connections{lib_name=\"\",name=\"\",user=\"\"} 1\n\
+            redis_client_group_connections{lib_name=\"x\",name=\"app\",user=\"u\"} 2\n\
+            redis_client_group_memory_bytes{lib_name=\"\",name=\"\",user=\"\"} 0\n\
+            redis_client_group_memory_bytes{lib_name=\"x\",name=\"app\",user=\"u\"} 15\n";
+        assert_eq!(exposed(|out| put_groups(list, out)), expected);
     }
 
     #[test]

@@ -130,8 +130,8 @@ pub fn databases(settings: &[(&str, &str)]) -> Result<Option<i64>, String> {
         return Ok(None);
     };
     let number = parse_int(text, 10);
-    let number = number
-        .ok_or_else(|| format!("setting \"databases\": expected a whole number, got {text:?}"))?;
+    let number =
+        number.ok_or_else(|| format!("invalid config value for key databases: {text:?}"))?;
     Ok(Some(number))
 }
 
