@@ -145,6 +145,9 @@ fn assertion_form(oauth: &OAuth2) -> Result<Form, String> {
         ),
         ("assertion".to_owned(), assertion(oauth, &pem)?),
     ];
+    if !oauth.scopes.is_empty() {
+        form.push(("scope".to_owned(), oauth.scopes.join(" ")));
+    }
     form.extend(oauth.endpoint_params.iter().cloned());
     Ok(form)
 }
@@ -158,8 +161,7 @@ fn assertion(oauth: &OAuth2, pem: &str) -> Result<String, String> {
         "iss": or(&oauth.iss, &oauth.client_id),
         "sub": oauth.client_id,
         "aud": or(&oauth.audience, &oauth.token_url),
-        "jti": format!("{:04x}{:04x}{:04x}{:04x}", resolve::random_id(), resolve::random_id(),
-            resolve::random_id(), resolve::random_id()),
+        "jti": unique(),
         "iat": now,
         "exp": now + LIFETIME,
     });
@@ -178,6 +180,12 @@ fn assertion(oauth: &OAuth2, pem: &str) -> Result<String, String> {
     let signed = format!("{}.{}", part(&head), part(&claims));
     let signature = sign(&algorithm, pem, signed.as_bytes())?;
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// A number that no other assertion has.
+fn unique() -> String {
+    let parts = std::iter::repeat_with(|| format!("{:04x}", resolve::random_id()));
+    parts.take(8).collect()
 }
 
 fn sign(algorithm: &str, pem: &str, message: &[u8]) -> Result<Vec<u8>, String> {
