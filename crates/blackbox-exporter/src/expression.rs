@@ -1,9 +1,11 @@
 //! Expressions in CEL over a JSON body.
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::extractors::This;
 use cel::objects::{Key, Map};
 use cel::parser::PrattParser;
-use cel::{Context, Value};
+use cel::{Context, ExecutionError, Value};
+use exporter_core::dialect::regexp;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -88,12 +90,22 @@ impl Expression {
     pub fn evaluate(&self, body: &serde_json::Value) -> Result<bool, String> {
         let mut context = Context::default();
         context.add_variable_from_value("body", value(body));
+        context
+            .add_function("matches", matches)
+            .map_err(|e| e.to_string())?;
         match context.resolve(&self.parsed) {
             Ok(Value::Bool(truth)) => Ok(truth),
             Ok(other) => Err(format!("expected a truth value, got {:?}", other.type_of())),
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// `text.matches(pattern)`, with patterns of the same syntax as elsewhere in the module file.
+fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> Result<bool, ExecutionError> {
+    regexp::compile(&pattern)
+        .map(|regex| regex.is_match(&text))
+        .map_err(|why| ExecutionError::function_error("matches", why))
 }
 
 fn first_line(text: &str) -> &str {
@@ -205,6 +217,11 @@ mod tests {
                 "body.status.startsWith('o') && body.status.matches('^o.$')",
                 Some(true),
             ),
+            (
+                "matches(body.status, 'k') && !body.status.matches('\\\\d')",
+                Some(true),
+            ),
+            ("body.status.matches('(?=x)')", None),
             ("body.none == null", Some(true)),
             ("body.missing == 1", None),
             ("body.count", None),

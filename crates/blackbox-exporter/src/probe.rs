@@ -35,7 +35,7 @@ pub struct Probe<'a> {
     pub module: &'a Module,
     /// The target as it was asked for.
     pub target: &'a str,
-    /// The `hostname` parameter.
+    /// The `hostname` parameter; for HTTP and TCP it is in the module already.
     pub hostname: &'a str,
     /// Nothing goes on after this.
     pub deadline: Instant,

@@ -173,7 +173,8 @@ impl Service {
             shown: shown.clone(),
             success,
             log: log.into_lines(),
-            metrics: match wanted == PLAIN {
+            // Names that need escaping are rare; the report shows them as they were sent.
+            metrics: match wanted.syntax == Syntax::Text {
                 true => body.clone(),
                 false => encode(&arena, PLAIN),
             },

@@ -30,6 +30,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+/// Headers that an answer may have.
+const MOST_HEADERS: usize = 512;
+/// Bytes that the head of an answer may have.
+const LONGEST_HEAD: usize = 1 << 20;
 /// A handshake that takes longer is given up.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -278,6 +282,8 @@ async fn over_http1(
     let mut builder = hyper::client::conn::http1::Builder::new();
     builder
         .title_case_headers(true)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LONGEST_HEAD)
         .allow_spaces_after_header_name_in_responses(true)
         .allow_obsolete_multiline_headers_in_responses(true);
     let handshake = builder.handshake::<_, Payload>(io).await;

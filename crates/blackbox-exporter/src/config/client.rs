@@ -53,7 +53,7 @@ impl Source {
     }
 
     /// The text, from the file as it is now. The error is a sentence without it.
-    pub async fn resolve(&self) -> Result<String, String> {
+    pub fn resolve(&self) -> Result<String, String> {
         if !self.reference.is_empty() {
             return Err(format!(
                 "there is no secret manager to ask for {:?}",
@@ -62,7 +62,7 @@ impl Source {
         }
         match self.file.as_str() {
             "" => Ok(self.inline.0.clone()),
-            path => read_secret(path).await,
+            path => read_secret(path),
         }
     }
 
@@ -76,11 +76,10 @@ impl Source {
     }
 }
 
-/// A file's text without white space at its ends.
-pub async fn read_secret(path: &str) -> Result<String, String> {
-    let path = path.to_owned();
-    // Such files are small and local; a thread would cost more than reading does.
-    let text = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+/// A file's text without white space at its ends. Such files are small and local; a thread would cost
+/// more than reading them does.
+pub fn read_secret(path: &str) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
     Ok(text.trim().to_owned())
 }
 

@@ -16,7 +16,7 @@ mod values;
 mod websocket;
 
 pub use self::client::{
-    Authorization, BasicAuth, Client, HeaderSources, OAuth2, ProxyOptions, Source,
+    Authorization, BasicAuth, Client, HeaderSources, OAuth2, ProxyOptions, Source, read_secret,
 };
 pub use self::dns::{Dns, RecordRules};
 pub use self::grpc::Grpc;

@@ -5,7 +5,7 @@ use crate::config::IpChoice;
 use crate::probe::Probe;
 use crate::{debug, error};
 use exporter_core::exposition;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
 
 static LOOKUP: exposition::Family = exposition::Family::gauge(
@@ -134,12 +134,8 @@ fn zone_index(zone: &str) -> Option<u32> {
 pub fn bracketed(address: Address) -> String {
     match address.ip {
         IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{}]", plain_v6(ip)),
+        IpAddr::V6(ip) => format!("[{ip}]"),
     }
-}
-
-fn plain_v6(ip: Ipv6Addr) -> String {
-    ip.to_string()
 }
 
 /// Splits `host:port` as Go does: the host perhaps in brackets, the port a number or the name of a

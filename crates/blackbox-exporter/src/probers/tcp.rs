@@ -34,11 +34,7 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
         steps: &settings.steps,
         tls: settings.tls,
         tls_config: &settings.tls_config,
-        server_name: if probe.hostname.is_empty() {
-            host
-        } else {
-            probe.hostname
-        },
+        server_name: host,
     };
     let mut outcome = Outcome::default();
     let talked = within(

@@ -2,7 +2,7 @@
 
 use super::http::basic;
 use crate::client::{header_name, header_value};
-use crate::config::{Step, WebSocket};
+use crate::config::{Step, WebSocket, read_secret};
 use crate::log::ProbeLog;
 use crate::net::address::{self, Address};
 use crate::net::dial;
@@ -149,16 +149,15 @@ fn headers(settings: &WebSocket, log: &mut ProbeLog) -> HeaderMap {
             Err(why) => warning!(log, "A header is left out", "header" => name, "err" => why),
         }
     };
-    let read = |source: &crate::config::Source| match source.file.as_str() {
-        "" => Ok(source.inline.0.clone()),
-        file => read_file(file),
-    };
     if let Some(auth) = &settings.client.basic_auth {
-        let pair = read(&auth.username).and_then(|user| Ok(basic(&user, &read(&auth.password)?)));
+        let pair = auth
+            .username
+            .resolve()
+            .and_then(|user| Ok(basic(&user, &auth.password.resolve()?)));
         add("Authorization", pair, log);
     }
     if let Some(authorization) = &settings.client.authorization {
-        let credentials = read(&authorization.credentials);
+        let credentials = authorization.credentials.resolve();
         if credentials.as_ref().map_or(true, |c| !c.is_empty()) {
             let kind = &authorization.kind;
             add(
@@ -177,15 +176,10 @@ fn headers(settings: &WebSocket, log: &mut ProbeLog) -> HeaderMap {
             add(name, Ok(secret.0.clone()), log);
         }
         for file in &sources.files {
-            add(name, read_file(file), log);
+            add(name, read_secret(file), log);
         }
     }
     headers
-}
-
-fn read_file(path: &str) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
-    Ok(text.trim().to_owned())
 }
 
 type Socket = TokioIo<Upgraded>;

@@ -61,7 +61,7 @@ static CIPHER: Family = Family::gauge(
 /// Families of TLS.
 pub static FAMILIES: &[&Family] = &[&EARLIEST, &LAST_CHAIN, &CHAIN_INFO, &VERSION, &CIPHER];
 
-/// What upstream's clock says where there is no time at all: the first of January of the year 1.
+/// What the original's clock says where there is no time at all: the first of January of the year 1.
 const NO_TIME: f64 = -62_135_596_800.0;
 
 /// What a handshake told.

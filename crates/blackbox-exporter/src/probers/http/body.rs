@@ -9,6 +9,9 @@ use flate2::write::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 use std::io::{self, Write};
 
+/// Bytes of a body that are kept for checks; a probe must not take the memory of all others.
+const MOST_KEPT: usize = 256 << 20;
+
 /// A body being read.
 pub struct Reader {
     stage: Stage,
@@ -49,6 +52,9 @@ impl Write for Sink {
         let fits = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         self.count += fits as u64;
         if let Some(kept) = &mut self.kept {
+            if kept.len() + fits > MOST_KEPT {
+                return Err(io::Error::other("the body is too large to be checked"));
+            }
             kept.extend_from_slice(&bytes[..fits]);
         }
         match fits < bytes.len() {

@@ -3,7 +3,7 @@
 use super::cookies::Jar;
 use super::{Measured, token};
 use crate::client::{self, Answer, Outgoing, Payload, Times, header_name, header_value};
-use crate::config::{Client, Http, TlsOptions};
+use crate::config::{Client, Http, TlsOptions, read_secret};
 use crate::net::address::{Address, bracketed};
 use crate::probe::Probe;
 use crate::url::Url;
@@ -55,10 +55,7 @@ impl Start {
             .iter()
             .rev()
             .find(|h| h.0.eq_ignore_ascii_case("host"));
-        let host = match probe.hostname {
-            "" => configured.map_or("", |h| h.1.as_str()),
-            name => name,
-        };
+        let host = configured.map_or("", |h| h.1.as_str());
         let server_name = match host {
             "" => url.hostname().to_owned(),
             host => crate::url::split_host(host).0.to_owned(),
@@ -252,7 +249,7 @@ impl<'m> Chain<'m> {
         Ok(Chain {
             settings,
             headers,
-            added: added_headers(client).await?,
+            added: added_headers(client)?,
             authorization,
             body,
             server_name: start.server_name.clone(),
@@ -424,16 +421,14 @@ fn configured_headers(configured: &[(String, String)]) -> Result<HeaderMap, Stri
 }
 
 /// `http_headers`, secret files read now.
-async fn added_headers(client: &Client) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+fn added_headers(client: &Client) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     let mut added = Vec::new();
     for (name, sources) in &client.http_headers {
         let key = header_name(name)?;
         let mut values = sources.values.clone();
         values.extend(sources.secrets.iter().map(|s| s.0.clone()));
         for file in &sources.files {
-            let text = std::fs::read_to_string(file)
-                .map_err(|e| format!("unable to read headers file {file}: {e}"))?;
-            values.push(text.trim().to_owned());
+            values.push(read_secret(file).map_err(|e| format!("unable to read headers file {e}"))?);
         }
         for value in values {
             added.push((key.clone(), header_value(name, &value)?));
@@ -449,13 +444,13 @@ async fn credentials(
     agent: Option<HeaderValue>,
 ) -> Result<Option<HeaderValue>, String> {
     let text = if let Some(authorization) = &client.authorization {
-        let credentials = authorization.credentials.resolve().await;
+        let credentials = authorization.credentials.resolve();
         let credentials =
             credentials.map_err(|e| format!("unable to read authorization credentials: {e}"))?;
         format!("{} {credentials}", authorization.kind)
     } else if let Some(auth) = &client.basic_auth {
-        let user = auth.username.resolve().await?;
-        let password = auth.password.resolve().await?;
+        let user = auth.username.resolve()?;
+        let password = auth.password.resolve()?;
         basic(&user, &password)
     } else if let Some(oauth) = &client.oauth2 {
         let agent = agent.unwrap_or_else(|| HeaderValue::from_static(USER_AGENT));

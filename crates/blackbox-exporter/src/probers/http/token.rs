@@ -25,7 +25,7 @@ const LIFETIME: u64 = 600;
 pub async fn authorization(oauth: &OAuth2, user_agent: &HeaderValue) -> Result<String, String> {
     let url = Url::parse(&oauth.token_url).map_err(|e| format!("oauth2 token_url: {e}"))?;
     let (status, body) = match oauth.is_jwt {
-        true => ask(oauth, &url, user_agent, &assertion_form(oauth).await?, None).await?,
+        true => ask(oauth, &url, user_agent, &assertion_form(oauth)?, None).await?,
         false => client_credentials(oauth, &url, user_agent).await?,
     };
     if !status.is_success() {
@@ -57,7 +57,7 @@ async fn client_credentials(
     url: &Url,
     user_agent: &HeaderValue,
 ) -> Result<(StatusCode, Vec<u8>), String> {
-    let secret = oauth.client_secret.resolve().await?;
+    let secret = oauth.client_secret.resolve()?;
     let mut form = vec![("grant_type".to_owned(), "client_credentials".to_owned())];
     if !oauth.scopes.is_empty() {
         form.push(("scope".to_owned(), oauth.scopes.join(" ")));
@@ -136,8 +136,8 @@ fn form_encode(text: &str) -> String {
     escape(text, b"!#$%&'()*+,/:;=?@[]").replace("%20", "+")
 }
 
-async fn assertion_form(oauth: &OAuth2) -> Result<Form, String> {
-    let pem = oauth.key.resolve().await?;
+fn assertion_form(oauth: &OAuth2) -> Result<Form, String> {
+    let pem = oauth.key.resolve()?;
     let mut form = vec![
         (
             "grant_type".to_owned(),
@@ -145,6 +145,9 @@ async fn assertion_form(oauth: &OAuth2) -> Result<Form, String> {
         ),
         ("assertion".to_owned(), assertion(oauth, &pem)?),
     ];
+    if !oauth.scopes.is_empty() {
+        form.push(("scope".to_owned(), oauth.scopes.join(" ")));
+    }
     form.extend(oauth.endpoint_params.iter().cloned());
     Ok(form)
 }
@@ -158,8 +161,7 @@ fn assertion(oauth: &OAuth2, pem: &str) -> Result<String, String> {
         "iss": or(&oauth.iss, &oauth.client_id),
         "sub": oauth.client_id,
         "aud": or(&oauth.audience, &oauth.token_url),
-        "jti": format!("{:04x}{:04x}{:04x}{:04x}", resolve::random_id(), resolve::random_id(),
-            resolve::random_id(), resolve::random_id()),
+        "jti": unique(),
         "iat": now,
         "exp": now + LIFETIME,
     });
@@ -178,6 +180,12 @@ fn assertion(oauth: &OAuth2, pem: &str) -> Result<String, String> {
     let signed = format!("{}.{}", part(&head), part(&claims));
     let signature = sign(&algorithm, pem, signed.as_bytes())?;
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// A number that no other assertion has.
+fn unique() -> String {
+    let parts = std::iter::repeat_with(|| format!("{:04x}", resolve::random_id()));
+    parts.take(8).collect()
 }
 
 fn sign(algorithm: &str, pem: &str, message: &[u8]) -> Result<Vec<u8>, String> {
