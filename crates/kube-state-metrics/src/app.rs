@@ -1,18 +1,23 @@
 //! From arguments to a running exporter.
 
+use crate::auth::{Filter, Guarded};
+use crate::autoshard::Membership;
 use crate::input::api::Api;
 use crate::input::files::Reader;
 use crate::listing;
-use crate::options::{LogOptions, Options, address, trimmed};
+use crate::options::{LogOptions, Options, address};
+use crate::plan::Plan;
 use crate::server::{Live, Metrics, Ready, landing, ok};
+use crate::sharding::Shard;
 use crate::telemetry::{INFO, Telemetry};
 use crate::watching::Watching;
-use crate::world::{Exposed, Feed, World};
+use crate::world::{Exposed, World};
 use exporter_core::cli::{Dialect, Flag};
 use exporter_core::launch::{self, Program};
 use exporter_core::log::{self, Shape};
 use exporter_core::web::front::Front;
 use exporter_core::web::{MetricsHandler, MetricsOptions, Server};
+use tokio::sync::watch;
 use tracing::Level;
 
 const PROGRAM: Program = Program {
@@ -45,24 +50,18 @@ fn table() -> Vec<Flag> {
 
 async fn serve(options: Options) -> Result<(), String> {
     PROGRAM.announce();
-    let selection = options.selection()?;
-    let resources = options.resources()?;
-    let scope = options.scope()?;
+    let plan = Plan::new(&options)?;
     let telemetry = Telemetry::default();
     if options.sync_metrics {
         telemetry.tell_freshness();
     }
-    telemetry.sharded(scope.shard.ordinal, scope.shard.total);
-    let namespaces = trimmed(&options.namespaces);
-    let feeds = resources
-        .into_iter()
-        .map(|r| Feed::new(r, &selection, &namespaces));
-    let feeds: Vec<Feed> = feeds.collect();
     let exposed = Exposed::default();
-    exposed.set(World::new(feeds.iter()));
     let files = options.object_files();
     if !files.is_empty() {
-        Reader::new(&feeds, &scope).read(&files)?;
+        let feeds = plan.feeds();
+        exposed.set(World::new(feeds.iter()));
+        telemetry.sharded(plan.scope.shard.ordinal, plan.scope.shard.total);
+        Reader::new(&feeds, &plan.scope).read(&files)?;
         let (main, own) = servers(&options, &exposed, &telemetry, None)?;
         return tokio::try_join!(main.run(), own.run()).map(|_| ());
     }
@@ -70,18 +69,36 @@ async fn serve(options: Options) -> Result<(), String> {
     let version = api.version().await;
     let version = version.map_err(|failure| format!("API server: {}", failure.why))?;
     tracing::info!(version = version.git_version, "Talking to the API server");
-    let (main, own) = servers(&options, &exposed, &telemetry, Some(api.clone()))?;
     let watching = Watching {
-        api,
-        telemetry,
+        api: api.clone(),
+        telemetry: telemetry.clone(),
         limit: usize::try_from(options.object_limit).unwrap_or(0),
         cached: options.use_apiserver_cache,
         streaming: version.streams_lists() && may_stream(),
     };
-    let watchers = watching.start(&feeds, &scope);
+    let shares = shares(&options, &plan, &watching).await?;
+    let (main, own) = servers(&options, &exposed, &telemetry, Some(api))?;
+    let following = tokio::spawn(plan.follow(watching, exposed, shares));
     let result = tokio::try_join!(main.run(), own.run()).map(|_| ());
-    drop(watchers);
+    following.abort();
     result
+}
+
+/// The share of this instance: that of the flags, or that of its pod in a StatefulSet, which is
+/// followed.
+async fn shares(
+    options: &Options,
+    plan: &Plan,
+    watching: &Watching,
+) -> Result<watch::Receiver<Shard>, String> {
+    let (pod, namespace) = (&options.pod, &options.pod_namespace);
+    if pod.is_empty() || namespace.is_empty() {
+        return Ok(watch::channel(plan.scope.shard).1);
+    }
+    let membership = Membership::find(&watching.api, namespace, pod).await?;
+    let (sender, receiver) = watch::channel(membership.shard(&watching.api).await?);
+    tokio::spawn(membership.follow(watching.api.clone(), watching.streaming, sender));
+    Ok(receiver)
 }
 
 /// Whether lists in the form of watches were not switched off.
@@ -96,6 +113,7 @@ fn servers(
     telemetry: &Telemetry,
     api: Option<Api>,
 ) -> Result<(Server, Server), String> {
+    let filter = options.auth_filter.then(|| Filter::new(api.clone()));
     let metrics = Metrics {
         exposed: exposed.clone(),
         gzip: options.enable_gzip_encoding,
@@ -109,7 +127,13 @@ fn servers(
     let main = Server::new()
         .bind(&address(&options.host, options.port))?
         .front(Front::from_file(&options.tls_config)?)
-        .route("/metrics", metrics)
+        .route(
+            "/metrics",
+            Guarded {
+                filter: filter.clone(),
+                handler: metrics,
+            },
+        )
         .route("/healthz", ok())
         .route("/livez", Live { api })
         .route("/", landing(&links).handler());
@@ -122,10 +146,17 @@ fn servers(
         max_requests: 0,
         ..MetricsOptions::default()
     };
+    let own = MetricsHandler::new(telemetry.clone(), own);
     let own = Server::new()
         .bind(&address(&options.telemetry_host, options.telemetry_port))?
         .front(Front::from_file(&options.tls_config)?)
-        .route("/metrics", MetricsHandler::new(telemetry.clone(), own))
+        .route(
+            "/metrics",
+            Guarded {
+                filter,
+                handler: own,
+            },
+        )
         .route("/readyz", ready)
         .route("/", landing(&[("/metrics", "Metrics")]).handler());
     Ok((main, own))

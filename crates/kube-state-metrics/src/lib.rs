@@ -6,12 +6,15 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod auth;
+pub mod autoshard;
 pub mod exposition;
 pub mod input;
 mod listing;
 pub mod object;
 pub mod options;
 pub mod packing;
+pub mod plan;
 pub mod quantity;
 pub mod resources;
 mod schedule;
