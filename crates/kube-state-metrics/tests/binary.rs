@@ -292,3 +292,107 @@ fn in_front_of_an_api_server() {
         assert!(own.contains(line), "{line}\n{own}");
     }
 }
+
+/// Waits until a path says what is wanted.
+fn wait(address: &str, path: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let started = std::time::Instant::now();
+    loop {
+        let answer = text(address, path);
+        if wanted(&answer) {
+            return answer;
+        }
+        assert!(
+            started.elapsed().as_secs() < 30,
+            "{path} still says {answer}"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_api_server_decides_who_may_ask() {
+    let server = api_server();
+    server.know("good", "alice", true);
+    server.know("poor", "bob", false);
+    let apiserver = format!("--apiserver={}", server.url);
+    let exporter = Exporter::start(&[&apiserver, "--resources=configmaps", "--auth-filter"]);
+    for address in [&exporter.main, &exporter.own] {
+        for (header, status, body) in [
+            ("", "401", "Unauthorized\n"),
+            ("Authorization: Bearer bad\r\n", "401", "Unauthorized\n"),
+            (
+                "Authorization: Bearer poor\r\n",
+                "403",
+                "Authorization denied for user bob\n",
+            ),
+        ] {
+            let (head, answer) = get(address, "/metrics", header);
+            assert!(head.contains(&format!(" {status} ")), "{header}: {head}");
+            assert_eq!(String::from_utf8(answer).unwrap(), body);
+        }
+        let (head, _) = get(address, "/metrics", "Authorization: Bearer good\r\n");
+        assert!(head.contains(" 200 "), "{head}");
+    }
+    // Both ports have the same filter, which remembers three tokens and two decisions.
+    assert_eq!(server.requests("tokenreviews").len(), 3);
+    assert_eq!(server.requests("subjectaccessreviews").len(), 2);
+    server.fail("tokenreviews", [apiserver::Fault::Refuse(403, "no", 0)]);
+    let (head, body) = get(&exporter.main, "/metrics", "Authorization: Bearer new\r\n");
+    assert!(
+        head.contains(" 500 ") && body == b"Authentication failed\n",
+        "{head}"
+    );
+    assert_eq!(text(&exporter.main, "/healthz"), "OK");
+    assert_eq!(text(&exporter.own, "/readyz"), "OK");
+}
+
+#[test]
+fn the_share_of_a_stateful_set() {
+    let server = api_server();
+    let set = |replicas| {
+        let metadata = json!({"namespace": "m", "name": "ksm", "uid": "s"});
+        let object = json!({"metadata": metadata, "spec": {"replicas": replicas}});
+        server.put("/apis/apps/v1/statefulsets", object);
+    };
+    set(2);
+    let owner = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "ksm",
+        "controller": true}]);
+    let metadata = json!({"namespace": "m", "name": "ksm-1", "uid": "p", "ownerReferences": owner});
+    server.put("/api/v1/pods", json!({"metadata": metadata}));
+    for number in 0..40 {
+        let uid = format!("uid-{number}");
+        let metadata = json!({"namespace": "a", "name": format!("m{number}"), "uid": uid});
+        server.put("/api/v1/configmaps", json!({"metadata": metadata}));
+    }
+    let apiserver = format!("--apiserver={}", server.url);
+    let exporter = Exporter::start(&[
+        &apiserver,
+        "--resources=configmaps",
+        "--pod=ksm-1",
+        "--pod-namespace=m",
+    ]);
+    let share = |total: i64| {
+        let shard = kube_state_metrics::sharding::Shard { ordinal: 1, total };
+        (0..40)
+            .filter(|number| shard.keeps(&format!("uid-{number}")))
+            .count()
+    };
+    let shows = |count: usize| {
+        wait(&exporter.main, "/metrics", |metrics| {
+            let lines = metrics.lines();
+            lines
+                .filter(|line| line.starts_with("kube_configmap_info"))
+                .count()
+                == count
+        });
+    };
+    shows(share(2));
+    assert!(text(&exporter.own, "/metrics").contains("kube_state_metrics_total_shards 2\n"));
+    set(4);
+    shows(share(4));
+    let own = text(&exporter.own, "/metrics");
+    for line in ["total_shards 4\n", "shard_ordinal{shard_ordinal=\"1\"} 1\n"] {
+        assert!(own.contains(line), "{own}");
+    }
+    assert!(share(2) != share(4));
+}
