@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod custom;
 pub mod exposition;
 pub mod input;
 mod listing;
