@@ -3,7 +3,6 @@
 use crate::auth::{Filter, Guarded};
 use crate::autoshard::Membership;
 use crate::input::api::Api;
-use crate::input::files::Reader;
 use crate::listing;
 use crate::options::{LogOptions, Options, address};
 use crate::plan::Plan;
@@ -11,7 +10,7 @@ use crate::server::{Live, Metrics, Ready, landing, ok};
 use crate::sharding::Shard;
 use crate::telemetry::{INFO, Telemetry};
 use crate::watching::Watching;
-use crate::world::{Exposed, World};
+use crate::world::Exposed;
 use exporter_core::cli::{Dialect, Flag};
 use exporter_core::launch::{self, Program};
 use exporter_core::log::{self, Shape};
@@ -58,10 +57,7 @@ async fn serve(options: Options) -> Result<(), String> {
     let exposed = Exposed::default();
     let files = options.object_files();
     if !files.is_empty() {
-        let feeds = plan.feeds();
-        exposed.set(World::new(feeds.iter()));
-        telemetry.sharded(plan.scope.shard.ordinal, plan.scope.shard.total);
-        Reader::new(&feeds, &plan.scope).read(&files)?;
+        plan.read(&files, &telemetry, &exposed)?;
         let (main, own) = servers(&options, &exposed, &telemetry, None)?;
         return tokio::try_join!(main.run(), own.run()).map(|_| ());
     }

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod auth;
 pub mod autoshard;
+pub mod custom;
 pub mod exposition;
 pub mod input;
 mod listing;

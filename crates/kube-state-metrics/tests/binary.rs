@@ -229,6 +229,18 @@ fn ends() {
         (&["--kubeconfig=/nonexistent"], 1, "", "/nonexistent: "),
         (&["--apiserver=http://127.0.0.1:1"], 1, "", "API server: "),
         (&[], 1, "", "there is no API server"),
+        (
+            &["--custom-resource-state-config=spec: 1"],
+            1,
+            "",
+            "--custom-resource-state-config:1:",
+        ),
+        (
+            &["--custom-resource-state-config-file=/nonexistent"],
+            1,
+            "",
+            "/nonexistent: ",
+        ),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
@@ -395,4 +407,88 @@ fn the_share_of_a_stateful_set() {
         assert!(own.contains(line), "{own}");
     }
     assert!(share(2) != share(4));
+}
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const CUSTOM: &str = r#"
+spec:
+  resources:
+  - groupVersionKind: {group: example.com, version: v1, kind: Oven}
+    labelsFromPath: {name: [metadata, name]}
+    metrics:
+    - name: temperature
+      help: How hot it is.
+      each: {type: Gauge, gauge: {path: [status, temperature]}}
+    - name: mode
+      help: What it does.
+      each: {type: StateSet, stateSet: {path: [status, mode], labelName: mode, list: [Off, Hot]}}
+"#;
+
+fn definition() -> serde_json::Value {
+    let versions = json!([{"name": "v1", "served": true}]);
+    let names = json!({"kind": "Oven", "plural": "ovens"});
+    let spec = json!({"group": "example.com", "scope": "Namespaced", "names": names, "versions": versions});
+    json!({"kind": "CustomResourceDefinition", "apiVersion": "apiextensions.k8s.io/v1",
+        "metadata": {"name": "ovens.example.com", "uid": "d"}, "spec": spec})
+}
+
+fn oven() -> serde_json::Value {
+    json!({"kind": "Oven", "apiVersion": "example.com/v1",
+        "metadata": {"namespace": "a", "name": "big", "uid": "o"},
+        "status": {"temperature": "200", "mode": "Hot"}})
+}
+
+const OVEN: &[&str] = &[
+    "# HELP kube_customresource_temperature How hot it is.",
+    "# TYPE kube_customresource_temperature gauge",
+    "kube_customresource_temperature{customresource_group=\"example.com\",\
+     customresource_kind=\"Oven\",customresource_version=\"v1\",name=\"big\"} 200",
+    "# TYPE kube_customresource_mode gauge",
+    "kube_customresource_mode{customresource_group=\"example.com\",customresource_kind=\"Oven\",\
+     customresource_version=\"v1\",mode=\"Hot\",name=\"big\"} 1",
+];
+
+#[test]
+fn custom_resources_come_and_go() {
+    let server = api_server();
+    let apiserver = format!("--apiserver={}", server.url);
+    let config = format!("--custom-resource-state-config={CUSTOM}");
+    let exporter = Exporter::start(&[&apiserver, &config, "--custom-resource-state-only"]);
+    assert_eq!(text(&exporter.main, "/metrics"), "");
+    server.put("/apis/example.com/v1/ovens", oven());
+    server.put(DEFINITIONS, definition());
+    let metrics = wait(&exporter.main, "/metrics", |metrics| !metrics.is_empty());
+    for line in OVEN {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+    server.delete(DEFINITIONS, "", "ovens.example.com");
+    wait(&exporter.main, "/metrics", str::is_empty);
+    let own = text(&exporter.own, "/metrics");
+    for line in [
+        "add_events_total 1\n",
+        "delete_events_total 1\n",
+        "cache 0\n",
+    ] {
+        let line = format!("kube_state_metrics_custom_resource_state_{line}");
+        assert!(own.contains(&line), "{line}\n{own}");
+    }
+}
+
+#[test]
+fn custom_resources_of_files() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    // The definition may stand behind its objects.
+    write!(file, "{}{}", oven(), definition()).unwrap();
+    let mut config = tempfile::NamedTempFile::new().unwrap();
+    config.write_all(CUSTOM.as_bytes()).unwrap();
+    let from = format!("--objects-from={}", file.path().display());
+    let custom = format!(
+        "--custom-resource-state-config-file={}",
+        config.path().display()
+    );
+    let exporter = Exporter::start(&[&from, &custom]);
+    let metrics = text(&exporter.main, "/metrics");
+    for line in OVEN {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
 }
