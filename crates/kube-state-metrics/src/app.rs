@@ -1,22 +1,18 @@
 //! From arguments to a running exporter.
 
 use crate::auth::{Filter, Guarded};
-use crate::autoshard::Membership;
 use crate::input::api::Api;
 use crate::listing;
 use crate::options::{LogOptions, Options, address};
-use crate::plan::Plan;
 use crate::server::{Live, Metrics, Ready, landing, ok};
-use crate::sharding::Shard;
+use crate::supervisor;
 use crate::telemetry::{INFO, Telemetry};
-use crate::watching::Watching;
 use crate::world::Exposed;
 use exporter_core::cli::{Dialect, Flag};
 use exporter_core::launch::{self, Program};
 use exporter_core::log::{self, Shape};
 use exporter_core::web::front::Front;
 use exporter_core::web::{MetricsHandler, MetricsOptions, Server};
-use tokio::sync::watch;
 use tracing::Level;
 
 const PROGRAM: Program = Program {
@@ -49,61 +45,11 @@ fn table() -> Vec<Flag> {
 
 async fn serve(options: Options) -> Result<(), String> {
     PROGRAM.announce();
-    let plan = Plan::new(&options)?;
-    let telemetry = Telemetry::default();
-    if options.sync_metrics {
-        telemetry.tell_freshness();
-    }
-    let exposed = Exposed::default();
-    let files = options.object_files();
-    if !files.is_empty() {
-        plan.read(&files, &telemetry, &exposed)?;
-        let (main, own) = servers(&options, &exposed, &telemetry, None)?;
-        return tokio::try_join!(main.run(), own.run()).map(|_| ());
-    }
-    let api = Api::connect(&options.apiserver, &options.kubeconfig).await?;
-    let version = api.version().await;
-    let version = version.map_err(|failure| format!("API server: {}", failure.why))?;
-    tracing::info!(version = version.git_version, "Talking to the API server");
-    let watching = Watching {
-        api: api.clone(),
-        telemetry: telemetry.clone(),
-        limit: usize::try_from(options.object_limit).unwrap_or(0),
-        cached: options.use_apiserver_cache,
-        streaming: version.streams_lists() && may_stream(),
-    };
-    let shares = shares(&options, &plan, &watching).await?;
-    let (main, own) = servers(&options, &exposed, &telemetry, Some(api))?;
-    let following = tokio::spawn(plan.follow(watching, exposed, shares));
-    let result = tokio::try_join!(main.run(), own.run()).map(|_| ());
-    following.abort();
-    result
-}
-
-/// The share of this instance: that of the flags, or that of its pod in a StatefulSet, which is
-/// followed.
-async fn shares(
-    options: &Options,
-    plan: &Plan,
-    watching: &Watching,
-) -> Result<watch::Receiver<Shard>, String> {
-    let (pod, namespace) = (&options.pod, &options.pod_namespace);
-    if pod.is_empty() || namespace.is_empty() {
-        return Ok(watch::channel(plan.scope.shard).1);
-    }
-    let membership = Membership::find(&watching.api, namespace, pod).await?;
-    let (sender, receiver) = watch::channel(membership.shard(&watching.api).await?);
-    tokio::spawn(membership.follow(watching.api.clone(), watching.streaming, sender));
-    Ok(receiver)
-}
-
-/// Whether lists in the form of watches were not switched off.
-fn may_stream() -> bool {
-    std::env::var("KUBE_FEATURE_WatchListClient").as_deref() != Ok("false")
+    supervisor::run(options).await
 }
 
 /// The server of metrics and that of the exporter's own.
-fn servers(
+pub(crate) fn servers(
     options: &Options,
     exposed: &Exposed,
     telemetry: &Telemetry,

@@ -1,7 +1,5 @@
 //! Flags, and what they and the configuration file come to together.
 
-use crate::custom::config::Config;
-use crate::custom::discovery::faults;
 use crate::resources::RESOURCES;
 use crate::resources::Resource;
 use crate::selection::{Filter, KeyLists, Selection};
@@ -235,37 +233,6 @@ impl Options {
             );
         }
         Ok(selectors)
-    }
-
-    /// The configuration of custom-resource metrics, inline or of the file, if there is one.
-    ///
-    /// # Errors
-    /// The file cannot be read, unless it may be missing, or is no such configuration.
-    pub fn custom_resources(&self) -> Result<Option<Config>, String> {
-        let path = &self.custom_resource_state_config_file;
-        let (text, name) = if !self.custom_resource_state_config.is_empty() {
-            let name = "--custom-resource-state-config".to_owned();
-            (self.custom_resource_state_config.clone(), name)
-        } else if path.as_os_str().is_empty() {
-            return Ok(None);
-        } else {
-            let name = path.display().to_string();
-            match std::fs::read_to_string(path) {
-                Ok(text) => (text, name),
-                Err(error) if self.continue_without_custom_resource_state_config_file => {
-                    tracing::warn!(file = name, err = %error, "Going on without custom resources");
-                    return Ok(None);
-                }
-                Err(error) => return Err(format!("{name}: {error}")),
-            }
-        };
-        let config = Config::parse(&text).map_err(|why| format!("{name}:{why}"))?;
-        let faults = faults(&config);
-        for fault in &faults {
-            tracing::error!(file = name, "{fault}");
-        }
-        // As in the original one wrong entry costs all of them.
-        Ok(Some(config).filter(|_| faults.is_empty()))
     }
 
     /// Files to read objects from.

@@ -16,11 +16,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// A new state that is not complete after this time is served as it is.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is followed.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl State {
         }
         for key in changes.added {
             if let Some(feed) = discovery.feed(&key) {
-                let watchers = watching.start(std::slice::from_ref(feed), scope);
+                let watchers = watching.also(feed, scope);
                 self.custom.insert(key, watchers);
             }
         }
@@ -79,16 +79,16 @@ impl State {
 }
 
 impl Plan {
-    /// By these options.
+    /// By these options and this configuration of custom resources.
     ///
     /// # Errors
     /// The option that cannot be followed.
-    pub fn new(options: &Options) -> Result<Self, String> {
+    pub fn new(options: &Options, custom: Option<Config>) -> Result<Self, String> {
         Ok(Plan {
             resources: options.resources()?,
             selection: options.selection()?,
             namespaces: trimmed(&options.namespaces),
-            custom: options.custom_resources()?.map(Arc::new),
+            custom: custom.map(Arc::new),
             scope: options.scope()?,
         })
     }
@@ -137,16 +137,31 @@ impl Plan {
     }
 
     /// Exposes the objects of an API server for ever, and starts again with each new share.
+    ///
+    /// Where another plan is in force until this one is complete, `complete` is told when it is.
     pub async fn follow(
         mut self,
         watching: Watching,
         exposed: Exposed,
         mut shares: watch::Receiver<Shard>,
+        known: Known,
+        complete: Option<oneshot::Sender<()>>,
     ) {
-        let known = Known::new(watching.telemetry.clone());
         let mut definitions = known.changes();
         let _following = self.follow_definitions(&watching, &known);
         let mut state = self.start(&watching, &known, *shares.borrow_and_update());
+        if let Some(complete) = complete {
+            let missing = state.synced(PATIENCE).await;
+            if missing > 0 {
+                tracing::warn!(
+                    missing,
+                    "Some resources are not complete with the new options"
+                );
+            }
+            exposed.set(state.world());
+            // Nobody waits any more where this fails.
+            let _ = complete.send(());
+        }
         exposed.set(state.world());
         loop {
             tokio::select! {

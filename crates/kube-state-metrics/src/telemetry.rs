@@ -264,6 +264,13 @@ impl Telemetry {
         }
     }
 
+    /// This resource is followed as well, or by that many watchers more.
+    pub fn following_more(&self, resource: &str, watchers: usize) {
+        let mut counts = self.counts();
+        let known = counts.resources.entry(resource.to_owned()).or_default();
+        known.missing += watchers;
+    }
+
     /// The API server said something of a resource, perhaps the end of a first list.
     pub fn heard(&self, resource: &str, completes: bool) {
         if let Some(known) = self.counts().resources.get_mut(resource) {

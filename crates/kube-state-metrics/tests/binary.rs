@@ -492,3 +492,50 @@ fn custom_resources_of_files() {
         assert!(metrics.contains(line), "{line}\n{metrics}");
     }
 }
+
+/// Metrics as soon as they hold a text.
+fn wait_for_line(address: &str, part: &str) -> String {
+    wait(address, "/metrics", |metrics| metrics.contains(part))
+}
+
+#[test]
+fn an_options_file_that_changes() {
+    let server = api_server();
+    for (plural, kind) in [("configmaps", "ConfigMap"), ("services", "Service")] {
+        let metadata = json!({"namespace": "a", "name": "x", "uid": plural});
+        server.put(
+            &format!("/api/v1/{plural}"),
+            json!({"kind": kind, "metadata": metadata}),
+        );
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("options.yml");
+    let write = |text: &str| {
+        let new = directory.path().join("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, &path).unwrap();
+    };
+    write("resources: {configmaps: }\n");
+    let apiserver = format!("--apiserver={}", server.url);
+    let config = format!("--config={}", path.display());
+    let exporter = Exporter::start(&[&apiserver, &config, "--resources=pods"]);
+    let first = wait_for_line(&exporter.main, "kube_configmap_info{");
+    assert!(!first.contains("kube_service_info"));
+    let labels = format!("{{filename=\"{}\",type=\"config\"}}", path.display());
+    let reloaded = format!("kube_state_metrics_last_config_reload_successful{labels}");
+    wait_for_line(&exporter.own, &format!("{reloaded} 1"));
+    write("resources: [services]\n");
+    let own = wait_for_line(&exporter.own, &format!("{reloaded} 0"));
+    assert!(
+        own.contains(&format!("kube_state_metrics_config_hash{labels}")),
+        "{own}"
+    );
+    assert!(
+        text(&exporter.main, "/metrics").contains("kube_configmap_info{"),
+        "the old state stays"
+    );
+    write("resources: {services: }\ntotal_shards: 1\n");
+    let last = wait_for_line(&exporter.main, "kube_service_info{");
+    assert!(!last.contains("kube_configmap_info{"));
+    wait_for_line(&exporter.own, &format!("{reloaded} 1"));
+}
