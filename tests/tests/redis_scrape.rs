@@ -174,6 +174,13 @@ fn a_connection_is_kept_and_replaced() {
     assert_eq!(own(&server), 1);
 }
 
+/// Id of the exporter's connection.
+fn own_connection(server: &Server) -> String {
+    let clients = server.ask(&["CLIENT", "LIST"]);
+    let own = clients.lines().find(|l| l.contains("name=redis_exporter"));
+    own.and_then(|l| l.split(' ').next()).unwrap().to_owned()
+}
+
 #[test]
 fn replica_and_sentinel() {
     let master = Server::start(&[]);
@@ -208,6 +215,18 @@ fn replica_and_sentinel() {
     assert!(of_master.text().contains(
         "redis_connected_slave_lag_seconds{instance_role=\"master\",slave_ip=\"127.0.0.1\""
     ));
+
+    // A server that changed its role may no longer be the one that the address leads to.
+    let before = own_connection(&replica);
+    replica.say("REPLICAOF NO ONE");
+    for _ in 0..2 {
+        expect(
+            &exporter.get("/metrics"),
+            "redis_up{instance_role=\"master\"} 1",
+        );
+    }
+    assert_ne!(own_connection(&replica), before);
+    replica.say(&format!("REPLICAOF 127.0.0.1 {port}"));
 
     let sentinel = Server::sentinel(&master);
     let exporter = self::exporter(

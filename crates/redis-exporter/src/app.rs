@@ -23,6 +23,7 @@ use exporter_core::web::{
     text,
 };
 use http::{HeaderValue, StatusCode, header};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::Level;
@@ -63,8 +64,8 @@ pub fn run(arguments: &[String]) -> i32 {
         println!("{banner}");
         return 0;
     }
-    // Always in this shape, whatever the log's is.
-    eprintln!("{banner}");
+    // Always in this shape, whatever the log's is. Nobody is there to be told of a closed log.
+    let _ = writeln!(std::io::stderr(), "{banner}");
     start_log(&options);
     match start(options, extra) {
         Ok(app) => launch::run(app.serve()),

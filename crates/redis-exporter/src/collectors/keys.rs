@@ -162,55 +162,57 @@ async fn collect_part(
     let mut ranges = Vec::with_capacity(found.len());
     for key in &found {
         let start = commands.len();
-        if let Some(kind) = &key.kind {
-            commands.extend(
-                size_commands(kind, key.name, wanted)
-                    .into_iter()
-                    .map(|c| (key.name, c)),
-            );
-        }
+        let kind = key.kind.as_deref().unwrap_or("none");
+        let more = size_commands(kind, key.name, wanted).into_iter();
+        commands.extend(more.map(|command| (key.name, command)));
         ranges.push(start..commands.len());
     }
     let replies = reach.ask(&commands).await;
     for (key, range) in found.iter().zip(ranges) {
         // Labels are text; other keys cannot be exported.
-        let Ok(name) = std::str::from_utf8(key.name) else {
-            continue;
-        };
-        let labels = [database, name];
-        if let Some(memory) = key.memory {
-            out.put(&MEMORY, &labels, memory as f64);
+        if let Ok(name) = std::str::from_utf8(key.name) {
+            let labels = [database, name];
+            put_found(key, labels, out);
+            put_size(reach, key, labels, &replies[range], wanted, out).await;
         }
-        if let Some(milliseconds) = key.ttl.filter(|ttl| *ttl >= -1) {
-            let seconds = if milliseconds < 0 {
-                -1.0
-            } else {
-                milliseconds as f64 / 1000.0
-            };
-            out.put(&TTL, &labels, seconds);
-        }
-        let Some(kind) = &key.kind else {
-            continue;
-        };
-        if kind == "none" {
-            if wanted.missing && !reach.is_cluster() {
-                out.put(&SIZE, &labels, 0.0);
+    }
+}
+
+/// Puts what is told of keys of all types.
+fn put_found(key: &Found<'_>, labels: [&str; 2], out: &mut Samples<'_>) {
+    if let Some(memory) = key.memory {
+        out.put(&MEMORY, &labels, memory as f64);
+    }
+    match key.ttl {
+        Some(-1) => out.put(&TTL, &labels, -1.0),
+        Some(milliseconds @ 0..) => out.put(&TTL, &labels, milliseconds as f64 / 1000.0),
+        _ => {}
+    }
+}
+
+/// Puts what the replies to [`size_commands`] tell.
+async fn put_size(
+    reach: &mut Reach<'_>,
+    key: &Found<'_>,
+    labels: [&str; 2],
+    replies: &[Result<Value, Error>],
+    wanted: Wanted,
+    out: &mut Samples<'_>,
+) {
+    let missing = wanted.missing && !reach.is_cluster();
+    match (key.kind.as_deref(), replies) {
+        (None, _) => {}
+        (Some("none"), _) if missing => out.put(&SIZE, &labels, 0.0),
+        (Some("none"), _) => {}
+        (Some("string"), replies) => put_string(reach, labels, replies, wanted, out).await,
+        (Some(_), [reply, ..]) => match size(reply) {
+            Ok(size) => out.put(&SIZE, &labels, size),
+            Err(error) => {
+                tracing::error!(key = labels[1], %error, "could not read the size of a key");
             }
-            continue;
-        }
-        if range.is_empty() {
-            tracing::error!(key = name, kind, "keys of this type have no size");
-            continue;
-        }
-        let replies = &replies[range];
-        match kind.as_str() {
-            "string" => put_string(reach, labels, replies, wanted, out).await,
-            _ => match size(&replies[0]) {
-                Ok(size) => out.put(&SIZE, &labels, size),
-                Err(error) => {
-                    tracing::error!(key = name, %error, "could not read the size of a key")
-                }
-            },
+        },
+        (Some(kind), []) => {
+            tracing::error!(key = labels[1], kind, "keys of this type have no size");
         }
     }
 }
@@ -240,16 +242,11 @@ async fn look_up<'a>(
         .iter()
         .zip(replies.chunks(each))
         .map(|(name, replies)| {
-            let kind = match &replies[0] {
-                Ok(reply) if reply::error(reply).is_none() => reply::text(reply).map(str::to_owned),
-                Ok(reply) => {
-                    let error = reply::error(reply).unwrap_or_default();
-                    let key = String::from_utf8_lossy(name);
-                    tracing::debug!(%key, error, "could not read the type of a key");
-                    None
-                }
+            let kind = match reply_of(&replies[0]) {
+                Ok(reply) => reply::text(reply).map(str::to_owned),
                 Err(error) => {
-                    tracing::debug!(%error, "could not read the type of a key");
+                    let key = String::from_utf8_lossy(name);
+                    tracing::debug!(%key, %error, "could not read the type of a key");
                     None
                 }
             };
@@ -293,9 +290,13 @@ fn size_commands(kind: &str, name: &[u8], wanted: Wanted) -> Vec<Pipeline> {
     vec![command(&[size], &[])]
 }
 
+/// A reply that has come and is no error.
+fn reply_of(reply: &Result<Value, Error>) -> Result<&Value, Error> {
+    reply::ok(reply.as_ref().map_err(Clone::clone)?)
+}
+
 fn size(reply: &Result<Value, Error>) -> Result<f64, Error> {
-    let value = reply.as_ref().map_err(Clone::clone)?;
-    let size = reply::integer(reply::ok(value)?);
+    let size = reply::integer(reply_of(reply)?);
     let size =
         size.ok_or_else(|| Error::Server("expected a number, got another reply".to_owned()))?;
     Ok(size as f64)

@@ -21,6 +21,8 @@ pub(super) struct Open {
     since: Instant,
     /// Role and run id at the last scrape.
     identity: Option<(String, String)>,
+    /// Whether they were others at the scrape before.
+    changed: bool,
 }
 
 impl Kept {
@@ -32,7 +34,7 @@ impl Kept {
                 false => false,
             };
             open.connection.rest();
-            if !home || open.since.elapsed() > MOST_AGE {
+            if !home || open.changed || open.since.elapsed() > MOST_AGE {
                 self.open = None;
             }
         }
@@ -47,11 +49,8 @@ impl Kept {
         let text = |field| info.get(field).unwrap_or("").to_owned();
         let now = (text("role"), text("run_id"));
         if let Some(open) = &mut self.open {
-            if open.identity.as_ref().is_some_and(|before| *before != now) {
-                open.since = Instant::now()
-                    .checked_sub(MOST_AGE * 2)
-                    .unwrap_or(open.since);
-            }
+            let before = open.identity.as_ref();
+            open.changed = before.is_some_and(|before| *before != now);
             open.identity = Some(now);
         }
     }
@@ -73,6 +72,7 @@ impl Kept {
             connection: dialer.connect(to, deadline).await?,
             since: Instant::now(),
             identity: None,
+            changed: false,
         });
         Ok(false)
     }

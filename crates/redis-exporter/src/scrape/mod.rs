@@ -372,20 +372,7 @@ impl Session<'_, '_> {
             let consumers = !options.streams_exclude_consumers;
             streams::collect(&mut reach, single, patterns, consumers, out).await;
         }
-        let began = Instant::now();
-        let took = match &self.settings.key_groups {
-            Ok(patterns) if patterns.is_empty() => Duration::ZERO,
-            Ok(patterns) => {
-                let most = options.max_key_groups;
-                key_groups::collect(&mut reach, patterns, databases, most, info, out).await;
-                began.elapsed()
-            }
-            Err(error) => {
-                tracing::error!(error, "could not read check-key-groups");
-                began.elapsed()
-            }
-        };
-        key_groups::put_duration(took, out);
+        group_keys(self.settings, &mut reach, info, databases, out).await;
     }
 
     async fn ask_sentinel(&mut self, info: &Info<'_>) {
@@ -431,4 +418,28 @@ impl Session<'_, '_> {
         let connection = self.kept.connection()?;
         scripts::collect(connection, scripts, read_only, self.job.deadline, self.out).await
     }
+}
+
+/// Groups keys where that is asked for, and tells how long it took in any case.
+async fn group_keys(
+    settings: &Settings,
+    reach: &mut Reach<'_>,
+    info: &Info<'_>,
+    databases: i64,
+    out: &mut Samples<'_>,
+) {
+    let began = Instant::now();
+    let took = match &settings.key_groups {
+        Ok(patterns) if patterns.is_empty() => Duration::ZERO,
+        Ok(patterns) => {
+            let most = settings.options.max_key_groups;
+            key_groups::collect(reach, patterns, databases, most, info, out).await;
+            began.elapsed()
+        }
+        Err(error) => {
+            tracing::error!(error, "could not read check-key-groups");
+            began.elapsed()
+        }
+    };
+    key_groups::put_duration(took, out);
 }
