@@ -6,13 +6,19 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod auth;
+pub mod autoshard;
+pub mod config;
+pub mod custom;
 pub mod exposition;
 pub mod input;
 mod listing;
 pub mod object;
 pub mod options;
 pub mod packing;
+pub mod plan;
 pub mod quantity;
+pub mod reload;
 pub mod resources;
 mod schedule;
 pub mod selection;
@@ -20,6 +26,7 @@ pub mod series;
 pub mod server;
 pub mod sharding;
 pub mod store;
+mod supervisor;
 pub mod telemetry;
 pub mod watching;
 pub mod world;

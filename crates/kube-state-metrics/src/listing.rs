@@ -26,3 +26,20 @@ pub fn markdown() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_page_is_current() {
+        let page = "../../docs/metrics/kube-state-metrics.md";
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+        assert!(
+            std::fs::read_to_string(page).unwrap_or_default() == markdown(),
+            "docs/metrics/kube-state-metrics.md is old: cargo run --bin kube-state-metrics -- \
+             --list-metrics > docs/metrics/kube-state-metrics.md"
+        );
+    }
+}

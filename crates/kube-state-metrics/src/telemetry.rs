@@ -256,18 +256,19 @@ impl Telemetry {
         self.counts().tells_freshness = true;
     }
 
-    /// These resources are followed from now on, each by that many watchers.
+    /// These resources are followed from now on, too, each by that many watchers.
     pub fn following(&self, resources: BTreeMap<String, usize>) {
-        let fresh = |(name, missing)| {
-            (
-                name,
-                Freshness {
-                    missing,
-                    heard: 0.0,
-                },
-            )
-        };
-        self.counts().resources = resources.into_iter().map(fresh).collect();
+        let mut counts = self.counts();
+        for (name, missing) in resources {
+            counts.resources.entry(name).or_default().missing = missing;
+        }
+    }
+
+    /// This resource is followed as well, or by that many watchers more.
+    pub fn following_more(&self, resource: &str, watchers: usize) {
+        let mut counts = self.counts();
+        let known = counts.resources.entry(resource.to_owned()).or_default();
+        known.missing += watchers;
     }
 
     /// The API server said something of a resource, perhaps the end of a first list.

@@ -42,13 +42,24 @@ pub struct Watchers {
 impl Watching {
     /// Follows all feeds within the scope.
     pub fn start(&self, feeds: &[Feed], scope: &Scope) -> Watchers {
-        let turns = Arc::new(Semaphore::new(LISTS));
-        let count = feeds.iter().map(|feed| feed.stores.len()).sum();
         let mut resources = BTreeMap::new();
         for feed in feeds {
             *resources.entry(feed.label.clone()).or_default() += feed.stores.len();
         }
         self.telemetry.following(resources);
+        self.follow(feeds, scope)
+    }
+
+    /// Follows one more feed.
+    pub fn also(&self, feed: &Feed, scope: &Scope) -> Watchers {
+        self.telemetry
+            .following_more(&feed.label, feed.stores.len());
+        self.follow(std::slice::from_ref(feed), scope)
+    }
+
+    fn follow(&self, feeds: &[Feed], scope: &Scope) -> Watchers {
+        let turns = Arc::new(Semaphore::new(LISTS));
+        let count = feeds.iter().map(|feed| feed.stores.len()).sum();
         let (missing, told) = watch::channel(count);
         let missing = Arc::new(missing);
         let mut tasks = JoinSet::new();

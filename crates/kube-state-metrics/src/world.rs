@@ -183,6 +183,12 @@ impl Exposed {
             .clone()
     }
 
+    /// Exposes what another one does.
+    pub fn follow(&self, other: &Exposed) {
+        let world = other.now();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = world;
+    }
+
     /// Exposes another one from the next scrape on.
     pub fn set(&self, world: World) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);

@@ -229,6 +229,18 @@ fn ends() {
         (&["--kubeconfig=/nonexistent"], 1, "", "/nonexistent: "),
         (&["--apiserver=http://127.0.0.1:1"], 1, "", "API server: "),
         (&[], 1, "", "there is no API server"),
+        (
+            &["--custom-resource-state-config=spec: 1"],
+            1,
+            "",
+            "--custom-resource-state-config:1:",
+        ),
+        (
+            &["--custom-resource-state-config-file=/nonexistent"],
+            1,
+            "",
+            "/nonexistent: ",
+        ),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
@@ -291,4 +303,239 @@ fn in_front_of_an_api_server() {
     ] {
         assert!(own.contains(line), "{line}\n{own}");
     }
+}
+
+/// Waits until a path says what is wanted.
+fn wait(address: &str, path: &str, wanted: impl Fn(&str) -> bool) -> String {
+    let started = std::time::Instant::now();
+    loop {
+        let answer = text(address, path);
+        if wanted(&answer) {
+            return answer;
+        }
+        assert!(
+            started.elapsed().as_secs() < 30,
+            "{path} still says {answer}"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_api_server_decides_who_may_ask() {
+    let server = api_server();
+    server.know("good", "alice", true);
+    server.know("poor", "bob", false);
+    let apiserver = format!("--apiserver={}", server.url);
+    let exporter = Exporter::start(&[&apiserver, "--resources=configmaps", "--auth-filter"]);
+    for address in [&exporter.main, &exporter.own] {
+        for (header, status, body) in [
+            ("", "401", "Unauthorized\n"),
+            ("Authorization: Bearer bad\r\n", "401", "Unauthorized\n"),
+            (
+                "Authorization: Bearer poor\r\n",
+                "403",
+                "Authorization denied for user bob\n",
+            ),
+        ] {
+            let (head, answer) = get(address, "/metrics", header);
+            assert!(head.contains(&format!(" {status} ")), "{header}: {head}");
+            assert_eq!(String::from_utf8(answer).unwrap(), body);
+        }
+        let (head, _) = get(address, "/metrics", "Authorization: Bearer good\r\n");
+        assert!(head.contains(" 200 "), "{head}");
+    }
+    // Both ports have the same filter, which remembers three tokens and two decisions.
+    assert_eq!(server.requests("tokenreviews").len(), 3);
+    assert_eq!(server.requests("subjectaccessreviews").len(), 2);
+    server.fail("tokenreviews", [apiserver::Fault::Refuse(403, "no", 0)]);
+    let (head, body) = get(&exporter.main, "/metrics", "Authorization: Bearer new\r\n");
+    assert!(
+        head.contains(" 500 ") && body == b"Authentication failed\n",
+        "{head}"
+    );
+    assert_eq!(text(&exporter.main, "/healthz"), "OK");
+    assert_eq!(text(&exporter.own, "/readyz"), "OK");
+}
+
+#[test]
+fn the_share_of_a_stateful_set() {
+    let server = api_server();
+    let set = |replicas| {
+        let metadata = json!({"namespace": "m", "name": "ksm", "uid": "s"});
+        let object = json!({"metadata": metadata, "spec": {"replicas": replicas}});
+        server.put("/apis/apps/v1/statefulsets", object);
+    };
+    set(2);
+    let owner = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "ksm",
+        "controller": true}]);
+    let metadata = json!({"namespace": "m", "name": "ksm-1", "uid": "p", "ownerReferences": owner});
+    server.put("/api/v1/pods", json!({"metadata": metadata}));
+    for number in 0..40 {
+        let uid = format!("uid-{number}");
+        let metadata = json!({"namespace": "a", "name": format!("m{number}"), "uid": uid});
+        server.put("/api/v1/configmaps", json!({"metadata": metadata}));
+    }
+    let apiserver = format!("--apiserver={}", server.url);
+    let exporter = Exporter::start(&[
+        &apiserver,
+        "--resources=configmaps",
+        "--pod=ksm-1",
+        "--pod-namespace=m",
+    ]);
+    let share = |total: i64| {
+        let shard = kube_state_metrics::sharding::Shard { ordinal: 1, total };
+        (0..40)
+            .filter(|number| shard.keeps(&format!("uid-{number}")))
+            .count()
+    };
+    let shows = |count: usize| {
+        wait(&exporter.main, "/metrics", |metrics| {
+            let lines = metrics.lines();
+            lines
+                .filter(|line| line.starts_with("kube_configmap_info"))
+                .count()
+                == count
+        });
+    };
+    shows(share(2));
+    assert!(text(&exporter.own, "/metrics").contains("kube_state_metrics_total_shards 2\n"));
+    set(4);
+    shows(share(4));
+    let own = text(&exporter.own, "/metrics");
+    for line in ["total_shards 4\n", "shard_ordinal{shard_ordinal=\"1\"} 1\n"] {
+        assert!(own.contains(line), "{own}");
+    }
+    assert!(share(2) != share(4));
+}
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const CUSTOM: &str = r#"
+spec:
+  resources:
+  - groupVersionKind: {group: example.com, version: v1, kind: Oven}
+    labelsFromPath: {name: [metadata, name]}
+    metrics:
+    - name: temperature
+      help: How hot it is.
+      each: {type: Gauge, gauge: {path: [status, temperature]}}
+    - name: mode
+      help: What it does.
+      each: {type: StateSet, stateSet: {path: [status, mode], labelName: mode, list: [Off, Hot]}}
+"#;
+
+fn definition() -> serde_json::Value {
+    let versions = json!([{"name": "v1", "served": true}]);
+    let names = json!({"kind": "Oven", "plural": "ovens"});
+    let spec = json!({"group": "example.com", "scope": "Namespaced", "names": names, "versions": versions});
+    json!({"kind": "CustomResourceDefinition", "apiVersion": "apiextensions.k8s.io/v1",
+        "metadata": {"name": "ovens.example.com", "uid": "d"}, "spec": spec})
+}
+
+fn oven() -> serde_json::Value {
+    json!({"kind": "Oven", "apiVersion": "example.com/v1",
+        "metadata": {"namespace": "a", "name": "big", "uid": "o"},
+        "status": {"temperature": "200", "mode": "Hot"}})
+}
+
+const OVEN: &[&str] = &[
+    "# HELP kube_customresource_temperature How hot it is.",
+    "# TYPE kube_customresource_temperature gauge",
+    "kube_customresource_temperature{customresource_group=\"example.com\",\
+     customresource_kind=\"Oven\",customresource_version=\"v1\",name=\"big\"} 200",
+    "# TYPE kube_customresource_mode gauge",
+    "kube_customresource_mode{customresource_group=\"example.com\",customresource_kind=\"Oven\",\
+     customresource_version=\"v1\",mode=\"Hot\",name=\"big\"} 1",
+];
+
+#[test]
+fn custom_resources_come_and_go() {
+    let server = api_server();
+    let apiserver = format!("--apiserver={}", server.url);
+    let config = format!("--custom-resource-state-config={CUSTOM}");
+    let exporter = Exporter::start(&[&apiserver, &config, "--custom-resource-state-only"]);
+    assert_eq!(text(&exporter.main, "/metrics"), "");
+    server.put("/apis/example.com/v1/ovens", oven());
+    server.put(DEFINITIONS, definition());
+    let metrics = wait(&exporter.main, "/metrics", |metrics| !metrics.is_empty());
+    for line in OVEN {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+    server.delete(DEFINITIONS, "", "ovens.example.com");
+    wait(&exporter.main, "/metrics", str::is_empty);
+    let own = text(&exporter.own, "/metrics");
+    for line in [
+        "add_events_total 1\n",
+        "delete_events_total 1\n",
+        "cache 0\n",
+    ] {
+        let line = format!("kube_state_metrics_custom_resource_state_{line}");
+        assert!(own.contains(&line), "{line}\n{own}");
+    }
+}
+
+#[test]
+fn custom_resources_of_files() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    // The definition may stand behind its objects.
+    write!(file, "{}{}", oven(), definition()).unwrap();
+    let mut config = tempfile::NamedTempFile::new().unwrap();
+    config.write_all(CUSTOM.as_bytes()).unwrap();
+    let from = format!("--objects-from={}", file.path().display());
+    let custom = format!(
+        "--custom-resource-state-config-file={}",
+        config.path().display()
+    );
+    let exporter = Exporter::start(&[&from, &custom]);
+    let metrics = text(&exporter.main, "/metrics");
+    for line in OVEN {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+}
+
+/// Metrics as soon as they hold a text.
+fn wait_for_line(address: &str, part: &str) -> String {
+    wait(address, "/metrics", |metrics| metrics.contains(part))
+}
+
+#[test]
+fn an_options_file_that_changes() {
+    let server = api_server();
+    for (plural, kind) in [("configmaps", "ConfigMap"), ("services", "Service")] {
+        let metadata = json!({"namespace": "a", "name": "x", "uid": plural});
+        server.put(
+            &format!("/api/v1/{plural}"),
+            json!({"kind": kind, "metadata": metadata}),
+        );
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("options.yml");
+    let write = |text: &str| {
+        let new = directory.path().join("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, &path).unwrap();
+    };
+    write("resources: {configmaps: }\n");
+    let apiserver = format!("--apiserver={}", server.url);
+    let config = format!("--config={}", path.display());
+    let exporter = Exporter::start(&[&apiserver, &config, "--resources=pods"]);
+    let first = wait_for_line(&exporter.main, "kube_configmap_info{");
+    assert!(!first.contains("kube_service_info"));
+    let labels = format!("{{filename=\"{}\",type=\"config\"}}", path.display());
+    let reloaded = format!("kube_state_metrics_last_config_reload_successful{labels}");
+    wait_for_line(&exporter.own, &format!("{reloaded} 1"));
+    write("resources: [services]\n");
+    let own = wait_for_line(&exporter.own, &format!("{reloaded} 0"));
+    assert!(
+        own.contains(&format!("kube_state_metrics_config_hash{labels}")),
+        "{own}"
+    );
+    assert!(
+        text(&exporter.main, "/metrics").contains("kube_configmap_info{"),
+        "the old state stays"
+    );
+    write("resources: {services: }\ntotal_shards: 1\n");
+    let last = wait_for_line(&exporter.main, "kube_service_info{");
+    assert!(!last.contains("kube_configmap_info{"));
+    wait_for_line(&exporter.own, &format!("{reloaded} 1"));
 }

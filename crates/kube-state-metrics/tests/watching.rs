@@ -1,6 +1,7 @@
 //! Lists and watches against an API server that fails in every way.
 
 #[path = "support/apiserver.rs"]
+#[allow(dead_code)]
 mod apiserver;
 
 use apiserver::{ApiServer, Fault};

@@ -17,5 +17,5 @@ pub use handler::{Answer, Body, Handler, Peer, Request, Response, full, text};
 pub use landing::Landing;
 pub use listen::Listener;
 pub use metrics::{MetricsHandler, MetricsOptions, OnError};
-pub use server::Server;
+pub use server::{Server, stop_signal};
 pub use source::{Query, Refusal, ScrapeRequest, Scraped, Scraping, Source};

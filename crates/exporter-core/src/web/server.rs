@@ -148,7 +148,10 @@ impl Server {
 }
 
 /// Resolves at SIGTERM or SIGINT. SIGHUP is ignored from here on.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+///
+/// # Errors
+/// Where the signals cannot be waited for.
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let hangup = signal(SignalKind::hangup())?;

@@ -50,11 +50,14 @@ struct State {
     /// Whether lists as watches are known.
     streams: bool,
     minor: String,
+    /// Tokens, users and whether they may read metrics.
+    users: Vec<(&'static str, &'static str, bool)>,
 }
 
 /// An object as it is sent.
 struct Object {
     namespace: String,
+    name: String,
     node: String,
     json: String,
 }
@@ -119,6 +122,7 @@ impl ApiServer {
         let key = (text(&metadata["namespace"]), text(&metadata["name"]));
         let object = Arc::new(Object {
             namespace: key.0.clone(),
+            name: key.1.clone(),
             node: text(&object["spec"]["nodeName"]),
             json: object.to_string(),
         });
@@ -184,7 +188,46 @@ impl ApiServer {
         hits.next()?.1.pop_front()
     }
 
-    async fn answer(&self, request: Request) -> Response {
+    /// Knows a token of a user, who may read metrics or not.
+    pub fn know(&self, token: &'static str, user: &'static str, may: bool) {
+        self.state().users.push((token, user, may));
+    }
+
+    /// Answers a review of a token or of what a user may.
+    fn review(&self, question: &Value) -> Response {
+        let state = self.state();
+        let status = match question["spec"]["token"].as_str() {
+            Some(token) => match state.users.iter().find(|user| user.0 == token) {
+                Some((_, name, _)) => json!({"authenticated": true, "user": {"username": name}}),
+                None => json!({"authenticated": false}),
+            },
+            None => {
+                let name = question["spec"]["user"].as_str();
+                let asks = &question["spec"]["nonResourceAttributes"];
+                let metrics = *asks == json!({"path": "/metrics", "verb": "get"});
+                let may = |user: &&(&str, &str, bool)| Some(user.1) == name && user.2;
+                json!({"allowed": metrics && state.users.iter().any(|user| may(&user))})
+            }
+        };
+        answer(json!({"status": status}).to_string())
+    }
+
+    /// One object by its whole path, if it is one.
+    fn single(&self, path: &str) -> Option<Response> {
+        let (root, rest) = path.split_once("/namespaces/")?;
+        let [namespace, plural, name] = rest.split('/').collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let state = self.state();
+        let all = state.objects.get(&format!("{root}/{plural}"));
+        let object = all.and_then(|all| all.get(&(namespace.to_owned(), name.to_owned())));
+        Some(match object {
+            Some(object) => answer(object.json.clone()),
+            None => refuse(404, "not found", 0),
+        })
+    }
+
+    async fn answer(&self, mut request: Request) -> Response {
         let target = request.uri().to_string();
         self.state().requests.push(target.clone());
         let fault = self.fault(&target);
@@ -192,6 +235,13 @@ impl ApiServer {
             Some(Fault::Refuse(code, why, seconds)) => return refuse(code, why, seconds),
             Some(Fault::Slow(time)) => tokio::time::sleep(time).await,
             _ => {}
+        }
+        if request.method() == http::Method::POST {
+            let body = request.body_mut().collect().await.unwrap().to_bytes();
+            return self.review(&serde_json::from_slice(&body).unwrap());
+        }
+        if let Some(answer) = self.single(request.uri().path()) {
+            return answer;
         }
         let query = Query::parse(request.uri().query().unwrap_or(""));
         let truncate = fault == Some(Fault::Truncate);
@@ -380,6 +430,7 @@ impl Watch {
 struct Scope {
     namespace: Option<String>,
     denied: Vec<String>,
+    name: Option<String>,
     node: Option<String>,
 }
 
@@ -397,6 +448,7 @@ impl Scope {
         Scope {
             namespace,
             denied: values("metadata.namespace!="),
+            name: values("metadata.name=").pop(),
             node: values("spec.nodeName=").pop(),
         }
     }
@@ -406,6 +458,7 @@ impl Scope {
             .as_ref()
             .is_none_or(|namespace| *namespace == object.namespace)
             && !self.denied.contains(&object.namespace)
+            && self.name.as_ref().is_none_or(|name| *name == object.name)
             && self.node.as_ref().is_none_or(|node| *node == object.node)
     }
 }
