@@ -66,6 +66,15 @@ timeoutSeconds: {{ default 1 .probe.timeoutSeconds }}
 {{- end }}
 {{- end }}
 
+{{/* A value as text; whole numbers of a million and more keep their digits. */}}
+{{- define "exporter.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}
+{{- . | int64 -}}
+{{- else -}}
+{{- toString . -}}
+{{- end -}}
+{{- end }}
+
 {{/* Container fields under their own names where they have a value. Takes a dict: name → value. */}}
 {{- define "exporter.fields" -}}
 {{- range $name, $value := . }}
@@ -82,8 +91,8 @@ timeoutSeconds: {{ default 1 .probe.timeoutSeconds }}
 
 {{/*
 A sidecar: the container of an exporter inside somebody else's pod. Takes a dict: root (for globals),
-image (registry, repository, tag, digest, pullPolicy), name, port, and optionally portName, args, env,
-envFrom, resources, securityContext, volumeMounts, probePath.
+image (registry, repository, tag, digest, pullPolicy; the tag is the version of this library unless
+given), name, port, and optionally portName, args, env, envFrom, resources, securityContext, volumeMounts, probePath.
 
     containers:
       {{- include "exporter.sidecar" (dict "root" . "name" "redis-exporter" "port" 9121
@@ -93,7 +102,7 @@ envFrom, resources, securityContext, volumeMounts, probePath.
 {{- define "exporter.sidecar" -}}
 {{- $portName := default "metrics" .portName }}
 - name: {{ .name }}
-  image: {{ include "exporter.imageOf" (dict "root" .root "image" .image "default" .root.Chart.AppVersion) | quote }}
+  image: {{ include "exporter.imageOf" (dict "root" .root "image" .image "default" (include "exporter.sidecarTag" .root)) | quote }}
   imagePullPolicy: {{ default "IfNotPresent" .image.pullPolicy }}
   {{- with .args }}
   args:
@@ -126,6 +135,11 @@ envFrom, resources, securityContext, volumeMounts, probePath.
   volumeMounts:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- end }}
+
+{{/* The tag of a sidecar's image: the exporters' version, which is the library's and not that of the chart around it. */}}
+{{- define "exporter.sidecarTag" -}}
+{{- printf "v%s" .Subcharts.common.Chart.AppVersion -}}
 {{- end }}
 
 {{/* What an exporter needs of its kernel: nothing. */}}

@@ -26,8 +26,9 @@
 {{/* One of the probes, which behind the proxy goes to loopback. Takes a dict: root, probe. */}}
 {{- define "node.probe" -}}
 {{- $values := .root.Values }}
-{{- $scheme := ternary (include "exporter.scheme" .root) .probe.httpGet.scheme (eq "http" (lower .probe.httpGet.scheme)) }}
-{{- $get := merge (dict "scheme" $scheme) .probe.httpGet }}
+{{- $own := default (dict) .probe.httpGet }}
+{{- $scheme := lower (default "http" $own.scheme) }}
+{{- $get := merge (dict "scheme" (ternary (include "exporter.scheme" .root) $scheme (eq "http" $scheme))) $own }}
 {{- $probe := merge (dict "httpGet" $get) .probe }}
 {{- if $values.kubeRBACProxy.enabled }}
 {{- include "exporter.probe" (dict "probe" $probe "host" "127.0.0.1" "path" "/" "port" $values.kubeRBACProxy.port "scheme" "http") }}

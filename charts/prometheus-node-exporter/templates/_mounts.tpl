@@ -23,7 +23,7 @@
 {{- range .Values.extraHostVolumeMounts }}
 - name: {{ .name }}
   mountPath: {{ .mountPath }}
-  readOnly: {{ .readOnly }}
+  readOnly: {{ default false .readOnly }}
   {{- with .mountPropagation }}
   mountPropagation: {{ . }}
   {{- end }}
@@ -33,7 +33,7 @@
   mountPath: {{ .mountPath }}
   readOnly: true
 {{- end }}
-{{- range concat .Values.configmaps .Values.secrets }}
+{{- range concat (default (list) .Values.configmaps) (default (list) .Values.secrets) }}
 - name: {{ .name }}
   mountPath: {{ .mountPath }}
 {{- end }}
@@ -58,7 +58,7 @@
 {{- range .Values.sidecarHostVolumeMounts }}
 - name: {{ .name }}
   mountPath: {{ .mountPath }}
-  readOnly: {{ .readOnly }}
+  readOnly: {{ default false .readOnly }}
   {{- with .mountPropagation }}
   mountPropagation: {{ . }}
   {{- end }}
@@ -78,7 +78,7 @@
   hostPath:
     path: /
 {{- end }}
-{{- range concat .Values.extraHostVolumeMounts .Values.sidecarHostVolumeMounts }}
+{{- range concat (default (list) .Values.extraHostVolumeMounts) (default (list) .Values.sidecarHostVolumeMounts) }}
 - name: {{ .name }}
   hostPath:
     path: {{ .hostPath }}
