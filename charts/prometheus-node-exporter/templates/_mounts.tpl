@@ -37,8 +37,13 @@
 - name: {{ .name }}
   mountPath: {{ .mountPath }}
 {{- end }}
-{{- if and .Values.tlsSecret.enabled (not .Values.kubeRBACProxy.enabled) }}
-- name: {{ tpl .Values.tlsSecret.volumeName . | quote }}
+{{- $tls := tpl .Values.tlsSecret.volumeName . }}
+{{- $taken := false }}
+{{- range .Values.extraVolumeMounts }}
+{{- if or (eq .name $tls) (eq .mountPath "/tls") }}{{ $taken = true }}{{ end }}
+{{- end }}
+{{- if and .Values.tlsSecret.enabled (not .Values.kubeRBACProxy.enabled) (not $taken) }}
+- name: {{ $tls | quote }}
   mountPath: /tls
   readOnly: true
 {{- end }}

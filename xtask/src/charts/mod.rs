@@ -118,6 +118,10 @@ fn generated() -> Result<Vec<(PathBuf, String)>, String> {
             chart.join("values.schema.json"),
             documents::schema(&name, &values),
         ));
+        files.push((
+            chart.join("templates/_values.tpl"),
+            documents::keys(&name, &values),
+        ));
     }
     for dashboard in dashboards::ALL {
         let file = format!("{}/dashboards/{}.json", dashboard.chart, dashboard.name);
