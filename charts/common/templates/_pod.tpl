@@ -17,11 +17,24 @@ Volumes and mounts that more than one chart has. Each prints list items or nothi
 {{- end }}
 {{- end }}
 
-{{/* The flag that names the web configuration; the dialect of Go's flag package takes two dashes too. */}}
+{{/* The flags that name the web configuration and keep health open to probes; the dialect of Go's flag package takes two dashes too. */}}
 {{- define "exporter.webConfigArg" -}}
 {{- if dig "enabled" false (default (dict) .Values.webConfig) }}
 - --web.config.file=/etc/web-config/web-config.yml
+- --web.open-health
 {{- end }}
+{{- end }}
+
+{{/*
+The path of a probe: `/` as ever, or where a web configuration may ask for passwords, the two paths
+that stay open to all. Takes a dict: root, kind (livenessProbe, readinessProbe).
+*/}}
+{{- define "exporter.probePath" -}}
+{{- if dig "enabled" false (default (dict) .root.Values.webConfig) -}}
+{{- ternary "/-/ready" "/-/healthy" (eq .kind "readinessProbe") -}}
+{{- else -}}
+/
+{{- end -}}
 {{- end }}
 
 {{/*

@@ -120,13 +120,15 @@
 
 {{/*
 A probe as the values have it. The port `http` of the defaults is the exporter's under any name, and
-its scheme is the exporter's. Takes a dict: root, probe.
+its scheme is the exporter's; the path `/` gives way where it may need a password. Takes a dict:
+root, kind.
 */}}
 {{- define "postgres.probe" -}}
-{{- $probe := deepCopy .probe }}
+{{- $probe := deepCopy (get .root.Values .kind) }}
 {{- with $probe.httpGet }}
 {{- if eq (toString .port) "http" }}{{ $_ := set . "port" $.root.Values.service.name }}{{ end }}
 {{- if eq (include "exporter.scheme" $.root) "https" }}{{ $_ := set . "scheme" "HTTPS" }}{{ end }}
+{{- if eq (default "/" .path) "/" }}{{ $_ := set . "path" (include "exporter.probePath" $) }}{{ end }}
 {{- end }}
 {{- toYaml $probe }}
 {{- end }}
