@@ -84,7 +84,7 @@
 {{/* Fields that the two monitors name in their own way. Takes a monitor's values. */}}
 {{- define "postgres.endpoint" -}}
 {{- $renamed := dict "scrapeTimeout" .monitor.timeout "path" (default .path .monitor.telemetryPath) "scheme" (default (include "exporter.scheme" .root) .monitor.scheme) }}
-{{- include "exporter.endpointFields" (dict "root" .root "fields" (merge $renamed (pick .monitor "interval" "tlsConfig" "relabelings"))) }}
+{{- include "exporter.endpointFields" (dict "root" .root "fields" (merge $renamed (pick .monitor "interval" "tlsConfig" "basicAuth" "relabelings"))) }}
 {{- end }}
 
 {{/* What the exporter's container mounts. Prints list items or nothing. */}}
