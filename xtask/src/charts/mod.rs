@@ -195,6 +195,12 @@ fn lint() -> Result<(), String> {
         helm.current_dir(folder().join(name))
             .args(["template", "release", "."]);
         run::check(helm.stdout(Stdio::null()))?;
+        let mut helm = Command::new("helm");
+        helm.current_dir(folder().join(name))
+            .args(["template", "release", ".", "--values", "tests/all.yaml"])
+            .args(["--api-versions", "monitoring.coreos.com/v1"])
+            .args(["--api-versions", "autoscaling.k8s.io/v1"]);
+        run::check(helm.stdout(Stdio::null()))?;
     }
     sidecar()
 }
