@@ -20,7 +20,7 @@ empty values are left out, booleans only where they are given as such.
 {{ $name }}:
   {{- tpl (toYaml $value) $.root | nindent 2 }}
 {{- else }}
-{{ $name }}: {{ $value }}
+{{ $name }}: {{ $value | toYaml }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -33,16 +33,16 @@ label `target`, and the labels of a map are added. Takes a dict: instance, name,
 {{- define "exporter.targetRelabelings" -}}
 - sourceLabels: [instance]
   targetLabel: instance
-  replacement: {{ .instance }}
+  replacement: {{ .instance | toString | quote }}
   action: replace
 - sourceLabels: [target]
   targetLabel: target
-  replacement: {{ .name }}
+  replacement: {{ .name | toString | quote }}
   action: replace
 {{- range $label, $value := .labels }}
 - sourceLabels: [{{ $label | quote }}]
   targetLabel: {{ $label | quote }}
-  replacement: {{ $value | quote }}
+  replacement: {{ $value | toString | quote }}
   action: replace
 {{- end }}
 {{- end }}

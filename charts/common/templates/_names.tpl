@@ -114,3 +114,17 @@ annotations:
   {{- tpl (toYaml .) $.root | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{/*
+A warning for NOTES about values that no template reads. Takes a dict: root, known, the keys of the
+chart's values with blanks between them.
+*/}}
+{{- define "exporter.unknownValues" -}}
+{{- $known := splitList " " (trim .known) }}
+{{- range $key, $_ := .root.Values }}
+{{- if not (has $key (concat $known (list "global" "enabled" "common"))) }}
+
+WARNING: there is no value {{ $key | quote }}; is it misspelt?
+{{- end }}
+{{- end }}
+{{- end }}

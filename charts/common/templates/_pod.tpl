@@ -17,11 +17,24 @@ Volumes and mounts that more than one chart has. Each prints list items or nothi
 {{- end }}
 {{- end }}
 
-{{/* The flag that names the web configuration; the dialect of Go's flag package takes two dashes too. */}}
+{{/* The flags that name the web configuration and keep health open to probes; the dialect of Go's flag package takes two dashes too. */}}
 {{- define "exporter.webConfigArg" -}}
 {{- if dig "enabled" false (default (dict) .Values.webConfig) }}
 - --web.config.file=/etc/web-config/web-config.yml
+- --web.open-health
 {{- end }}
+{{- end }}
+
+{{/*
+The path of a probe: `/` as ever, or where a web configuration may ask for passwords, the two paths
+that stay open to all. Takes a dict: root, kind (livenessProbe, readinessProbe).
+*/}}
+{{- define "exporter.probePath" -}}
+{{- if dig "enabled" false (default (dict) .root.Values.webConfig) -}}
+{{- ternary "/-/ready" "/-/healthy" (eq .kind "readinessProbe") -}}
+{{- else -}}
+/
+{{- end -}}
 {{- end }}
 
 {{/*
@@ -66,6 +79,15 @@ timeoutSeconds: {{ default 1 .probe.timeoutSeconds }}
 {{- end }}
 {{- end }}
 
+{{/* A value as text; whole numbers of a million and more keep their digits. */}}
+{{- define "exporter.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}
+{{- . | int64 -}}
+{{- else -}}
+{{- toString . -}}
+{{- end -}}
+{{- end }}
+
 {{/* Container fields under their own names where they have a value. Takes a dict: name → value. */}}
 {{- define "exporter.fields" -}}
 {{- range $name, $value := . }}
@@ -82,8 +104,8 @@ timeoutSeconds: {{ default 1 .probe.timeoutSeconds }}
 
 {{/*
 A sidecar: the container of an exporter inside somebody else's pod. Takes a dict: root (for globals),
-image (registry, repository, tag, digest, pullPolicy), name, port, and optionally portName, args, env,
-envFrom, resources, securityContext, volumeMounts, probePath.
+image (registry, repository, tag, digest, pullPolicy; the tag is the version of this library unless
+given), name, port, and optionally portName, args, env, envFrom, resources, securityContext, volumeMounts, probePath.
 
     containers:
       {{- include "exporter.sidecar" (dict "root" . "name" "redis-exporter" "port" 9121
@@ -93,7 +115,7 @@ envFrom, resources, securityContext, volumeMounts, probePath.
 {{- define "exporter.sidecar" -}}
 {{- $portName := default "metrics" .portName }}
 - name: {{ .name }}
-  image: {{ include "exporter.imageOf" (dict "root" .root "image" .image "default" .root.Chart.AppVersion) | quote }}
+  image: {{ include "exporter.imageOf" (dict "root" .root "image" .image "default" (include "exporter.sidecarTag" .root)) | quote }}
   imagePullPolicy: {{ default "IfNotPresent" .image.pullPolicy }}
   {{- with .args }}
   args:
@@ -126,6 +148,11 @@ envFrom, resources, securityContext, volumeMounts, probePath.
   volumeMounts:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- end }}
+
+{{/* The tag of a sidecar's image: the exporters' version, which is the library's and not that of the chart around it. */}}
+{{- define "exporter.sidecarTag" -}}
+{{- printf "v%s" .Subcharts.common.Chart.AppVersion -}}
 {{- end }}
 
 {{/* What an exporter needs of its kernel: nothing. */}}

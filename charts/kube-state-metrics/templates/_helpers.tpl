@@ -1,6 +1,6 @@
 {{/* Resources that are exposed. Prints a YAML list. */}}
 {{- define "kube.collectors" -}}
-{{- $collectors := concat .Values.collectors .Values.collectorsExtra | uniq }}
+{{- $collectors := concat (default (list) .Values.collectors) (default (list) .Values.collectorsExtra) | uniq }}
 {{- range .Values.collectorsExclude }}{{ $collectors = without $collectors . }}{{ end }}
 {{- toYaml $collectors }}
 {{- end }}
@@ -138,8 +138,8 @@
 {{/* A probe; the proxies keep their own ports. Takes a dict: root, probe, path, port. */}}
 {{- define "kube.probe" -}}
 {{- $proxied := .root.Values.kubeRBACProxy.enabled }}
-{{- $scheme := ternary "https" .probe.httpGet.scheme $proxied }}
-{{- $get := merge (dict "scheme" $scheme) .probe.httpGet }}
+{{- $own := default (dict) .probe.httpGet }}
+{{- $get := merge (dict) (ternary (dict "scheme" "https") (dict) $proxied) $own }}
 {{- include "exporter.probe" (dict "probe" (merge (dict "httpGet" $get) .probe) "path" .path "port" .port "scheme" "http") }}
 {{- end }}
 

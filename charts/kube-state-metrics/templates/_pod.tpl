@@ -152,7 +152,7 @@ volumes:
 {{/* Labels and annotations of the pod. */}}
 {{- define "kube.podMetadata" -}}
 labels:
-  {{- merge (dict) .Values.podLabels (fromYaml (include "exporter.labels" .)) | toYaml | nindent 2 }}
+  {{- merge (dict) (default (dict) .Values.podLabels) (fromYaml (include "exporter.labels" .)) | toYaml | nindent 2 }}
 {{- with .Values.podAnnotations }}
 annotations:
   {{- tpl (toYaml .) $ | nindent 2 }}

@@ -2,6 +2,9 @@
 {{- define "mysql.configSecret" -}}
 {{- default (printf "%s-config" (include "exporter.fullname" .)) .Values.mysql.existingConfigSecret.name -}}
 {{- end }}
+{{- define "mysql.configVolume" -}}
+{{- include "mysql.configSecret" . | replace "." "-" | trunc 63 | trimSuffix "-" -}}
+{{- end }}
 {{- define "mysql.configKey" -}}
 {{- default "my.cnf" .Values.mysql.existingConfigSecret.key -}}
 {{- end }}
@@ -31,7 +34,7 @@
 - --no-collect.{{ $name }}
 {{- else }}
 - --collect.{{ $name }}
-- {{ ternary ($value | int64 | toString) (toString $value) (kindIs "float64" $value) | quote }}
+- {{ include "exporter.text" $value | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

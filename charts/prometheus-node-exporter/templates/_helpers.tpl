@@ -23,16 +23,18 @@
   {{- end }}
 {{- end }}
 
-{{/* One of the probes, which behind the proxy goes to loopback. Takes a dict: root, probe. */}}
+{{/* One of the probes, which behind the proxy goes to loopback. Takes a dict: root, kind. */}}
 {{- define "node.probe" -}}
 {{- $values := .root.Values }}
-{{- $scheme := ternary (include "exporter.scheme" .root) .probe.httpGet.scheme (eq "http" (lower .probe.httpGet.scheme)) }}
-{{- $get := merge (dict "scheme" $scheme) .probe.httpGet }}
-{{- $probe := merge (dict "httpGet" $get) .probe }}
+{{- $given := get $values .kind }}
+{{- $own := default (dict) $given.httpGet }}
+{{- $scheme := lower (default "http" $own.scheme) }}
+{{- $get := merge (dict "scheme" (ternary (include "exporter.scheme" .root) $scheme (eq "http" $scheme))) $own }}
+{{- $probe := merge (dict "httpGet" $get) $given }}
 {{- if $values.kubeRBACProxy.enabled }}
-{{- include "exporter.probe" (dict "probe" $probe "host" "127.0.0.1" "path" "/" "port" $values.kubeRBACProxy.port "scheme" "http") }}
+{{- include "exporter.probe" (dict "probe" $probe "host" "127.0.0.1" "path" (include "exporter.probePath" .) "port" $values.kubeRBACProxy.port "scheme" "http") }}
 {{- else }}
-{{- include "exporter.probe" (dict "probe" $probe "path" "/" "port" $values.service.portName "scheme" "http") }}
+{{- include "exporter.probe" (dict "probe" $probe "path" (include "exporter.probePath" .) "port" $values.service.portName "scheme" "http") }}
 {{- end }}
 {{- end }}
 

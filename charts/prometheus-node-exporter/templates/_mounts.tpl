@@ -23,7 +23,7 @@
 {{- range .Values.extraHostVolumeMounts }}
 - name: {{ .name }}
   mountPath: {{ .mountPath }}
-  readOnly: {{ .readOnly }}
+  readOnly: {{ default false .readOnly }}
   {{- with .mountPropagation }}
   mountPropagation: {{ . }}
   {{- end }}
@@ -33,12 +33,17 @@
   mountPath: {{ .mountPath }}
   readOnly: true
 {{- end }}
-{{- range concat .Values.configmaps .Values.secrets }}
+{{- range concat (default (list) .Values.configmaps) (default (list) .Values.secrets) }}
 - name: {{ .name }}
   mountPath: {{ .mountPath }}
 {{- end }}
-{{- if and .Values.tlsSecret.enabled (not .Values.kubeRBACProxy.enabled) }}
-- name: {{ tpl .Values.tlsSecret.volumeName . | quote }}
+{{- $tls := tpl .Values.tlsSecret.volumeName . }}
+{{- $taken := false }}
+{{- range .Values.extraVolumeMounts }}
+{{- if or (eq .name $tls) (eq .mountPath "/tls") }}{{ $taken = true }}{{ end }}
+{{- end }}
+{{- if and .Values.tlsSecret.enabled (not .Values.kubeRBACProxy.enabled) (not $taken) }}
+- name: {{ $tls | quote }}
   mountPath: /tls
   readOnly: true
 {{- end }}
@@ -58,7 +63,7 @@
 {{- range .Values.sidecarHostVolumeMounts }}
 - name: {{ .name }}
   mountPath: {{ .mountPath }}
-  readOnly: {{ .readOnly }}
+  readOnly: {{ default false .readOnly }}
   {{- with .mountPropagation }}
   mountPropagation: {{ . }}
   {{- end }}
@@ -78,7 +83,7 @@
   hostPath:
     path: /
 {{- end }}
-{{- range concat .Values.extraHostVolumeMounts .Values.sidecarHostVolumeMounts }}
+{{- range concat (default (list) .Values.extraHostVolumeMounts) (default (list) .Values.sidecarHostVolumeMounts) }}
 - name: {{ .name }}
   hostPath:
     path: {{ .hostPath }}

@@ -15,7 +15,7 @@
 {{- else }}
 {{- $extra := ternary (printf "&%s" $source.extraParams) "" (ne "" (toString (default "" $source.extraParams))) }}
 - name: DATA_SOURCE_URI
-  value: {{ tpl (printf "%s:%v/%s?sslmode=%s%s" (default "" $source.host) $source.port (default "" $source.database) $source.sslmode $extra) . | quote }}
+  value: {{ tpl (printf "%s:%v/%s?sslmode=%s%s" (default "" $source.host) (default 5432 $source.port) (default "" $source.database) (default "disable" $source.sslmode) $extra) . | quote }}
 {{- if $source.userSecret }}
 {{ include "postgres.fromSecret" (dict "name" "DATA_SOURCE_USER" "secret" $source.userSecret) }}
 {{- else if $source.userFile }}
@@ -23,7 +23,7 @@
   value: {{ $source.userFile }}
 {{- else }}
 - name: DATA_SOURCE_USER
-  value: {{ tpl $source.user . | quote }}
+  value: {{ tpl (toString (default "" $source.user)) . | quote }}
 {{- end }}
 {{- if $source.pgpassfile }}
 - name: PGPASSFILE
@@ -84,5 +84,51 @@
 {{/* Fields that the two monitors name in their own way. Takes a monitor's values. */}}
 {{- define "postgres.endpoint" -}}
 {{- $renamed := dict "scrapeTimeout" .monitor.timeout "path" (default .path .monitor.telemetryPath) "scheme" (default (include "exporter.scheme" .root) .monitor.scheme) }}
-{{- include "exporter.endpointFields" (dict "root" .root "fields" (merge $renamed (pick .monitor "interval" "tlsConfig" "relabelings"))) }}
+{{- include "exporter.endpointFields" (dict "root" .root "fields" (merge $renamed (pick .monitor "interval" "tlsConfig" "basicAuth" "relabelings"))) }}
+{{- end }}
+
+{{/* What the exporter's container mounts. Prints list items or nothing. */}}
+{{- define "postgres.mounts" -}}
+{{- if include "postgres.hasConfig" . }}
+- name: config
+  mountPath: /etc/postgres_exporter.yml
+  subPath: postgres_exporter.yml
+{{- end }}
+{{- include "exporter.webConfigMount" . }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* All volumes of the pod. Prints list items or nothing. */}}
+{{- define "postgres.volumes" -}}
+{{- if include "postgres.hasConfig" . }}
+- name: config
+  {{- if .Values.config.existingSecret.enabled }}
+  secret:
+    secretName: {{ .Values.config.existingSecret.name }}
+  {{- else }}
+  configMap:
+    name: {{ include "exporter.fullname" . }}
+  {{- end }}
+{{- end }}
+{{- include "exporter.webConfigVolume" . }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+A probe as the values have it. The port `http` of the defaults is the exporter's under any name, and
+its scheme is the exporter's; the path `/` gives way where it may need a password. Takes a dict:
+root, kind.
+*/}}
+{{- define "postgres.probe" -}}
+{{- $probe := deepCopy (get .root.Values .kind) }}
+{{- with $probe.httpGet }}
+{{- if eq (toString .port) "http" }}{{ $_ := set . "port" $.root.Values.service.name }}{{ end }}
+{{- if eq (include "exporter.scheme" $.root) "https" }}{{ $_ := set . "scheme" "HTTPS" }}{{ end }}
+{{- if eq (default "/" .path) "/" }}{{ $_ := set . "path" (include "exporter.probePath" $) }}{{ end }}
+{{- end }}
+{{- toYaml $probe }}
 {{- end }}

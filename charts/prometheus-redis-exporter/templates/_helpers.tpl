@@ -23,7 +23,7 @@
       name: {{ $address.source.name }}
       key: {{ $address.source.key }}
   {{- else }}
-  value: {{ tpl .Values.redisAddress . | quote }}
+  value: {{ tpl (default "" .Values.redisAddress) . | quote }}
   {{- end }}
 {{- with .Values.redisTlsConfig }}
 {{- if .enabled }}

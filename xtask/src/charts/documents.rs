@@ -67,6 +67,18 @@ fn types(entry: &Entry) -> Vec<String> {
     types
 }
 
+/// A template with the keys of the values, by which notes of an installation tell of misspelt ones:
+/// templates cannot read the file of values.
+pub fn keys(name: &str, values: &[Entry]) -> String {
+    let mut keys: Vec<&str> = values.iter().map(|entry| entry.path[0].as_str()).collect();
+    keys.dedup();
+    format!(
+        "{{{{/* Keys of `values.yaml`, made by `cargo xtask charts`. */}}}}\n\
+         {{{{- define \"{name}.keys\" -}}}}\n{}\n{{{{- end }}}}\n",
+        keys.join(" ")
+    )
+}
+
 /// JSON schema of the values. Unknown keys are allowed: values of other charts pass through an
 /// umbrella, and users keep keys of their own for templates.
 pub fn schema(name: &str, values: &[Entry]) -> String {

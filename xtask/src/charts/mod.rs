@@ -47,6 +47,14 @@ fn current() -> Result<(), String> {
             return Err(format!("{path} is old: run `cargo xtask charts`"));
         }
     }
+    let library = folder().join("common");
+    let read = |file: &str| {
+        let file = library.join(file);
+        fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))
+    };
+    if !read("README.md")?.contains(&read("tests/sidecar/templates/deployment.yaml")?) {
+        return Err("charts/common/README.md shows another sidecar than tests/sidecar".to_owned());
+    }
     match exposed::missing()?.as_slice() {
         [] => Ok(()),
         missing => Err(format!(
@@ -118,6 +126,10 @@ fn generated() -> Result<Vec<(PathBuf, String)>, String> {
             chart.join("values.schema.json"),
             documents::schema(&name, &values),
         ));
+        files.push((
+            chart.join("templates/_values.tpl"),
+            documents::keys(&name, &values),
+        ));
     }
     for dashboard in dashboards::ALL {
         let file = format!("{}/dashboards/{}.json", dashboard.chart, dashboard.name);
@@ -148,6 +160,31 @@ fn vendor() -> Result<(), String> {
     Ok(())
 }
 
+/// Renders the example of a chart that uses the library's sidecar, in a folder of its own with the
+/// library beside it.
+fn sidecar() -> Result<(), String> {
+    let scratch = run::root().join("target/sidecar");
+    dist::make_empty(&scratch)?;
+    let library = folder().join("common");
+    let mut copy = Command::new("cp");
+    copy.arg("-R")
+        .arg(library.join("tests/sidecar/."))
+        .arg(&scratch);
+    run::check(&mut copy)?;
+    let charts = scratch.join("charts");
+    fs::create_dir_all(&charts).map_err(|e| format!("{}: {e}", charts.display()))?;
+    let mut copy = Command::new("cp");
+    run::check(copy.arg("-R").arg(&library).arg(&charts))?;
+    let mut helm = Command::new("helm");
+    helm.current_dir(&scratch)
+        .args(["template", "release", "."]);
+    let text = run::text(&mut helm)?;
+    match text.contains("exporters-rs/redis-exporter:v") {
+        true => Ok(()),
+        false => Err(format!("the example has no sidecar:\n{text}")),
+    }
+}
+
 fn lint() -> Result<(), String> {
     for name in names()?.iter().filter(|name| *name != "common") {
         let mut helm = Command::new("helm");
@@ -158,8 +195,14 @@ fn lint() -> Result<(), String> {
         helm.current_dir(folder().join(name))
             .args(["template", "release", "."]);
         run::check(helm.stdout(Stdio::null()))?;
+        let mut helm = Command::new("helm");
+        helm.current_dir(folder().join(name))
+            .args(["template", "release", ".", "--values", "tests/all.yaml"])
+            .args(["--api-versions", "monitoring.coreos.com/v1"])
+            .args(["--api-versions", "autoscaling.k8s.io/v1"]);
+        run::check(helm.stdout(Stdio::null()))?;
     }
-    Ok(())
+    sidecar()
 }
 
 /// Archives and the index of a chart repository, in a folder; gives their names. The same charts

@@ -1,0 +1,4 @@
+{{/* Keys of `values.yaml`, made by `cargo xtask charts`. */}}
+{{- define "prometheus-node-exporter.keys" -}}
+image imagePullSecrets nameOverride fullnameOverride namespaceOverride global kubeRBACProxy tlsSecret webConfig service networkPolicy env prometheus prometheusRule dashboards updateStrategy resources serviceAccount securityContext containerSecurityContext rbac endpoints hostNetwork hostPID hostIPC hostRootFsMount hostProcFsMount hostSysFsMount affinity podAnnotations podLabels priorityClassName daemonsetAnnotations commonLabels releaseLabel dnsConfig dnsPolicy hostUsers nodeSelector restartPolicy terminationGracePeriodSeconds tolerations terminationMessageParams extraArgs extraHostVolumeMounts configmaps secrets extraVolumes extraVolumeMounts sidecars sidecarVolumeMount sidecarHostVolumeMounts extraInitContainers permissionInitContainer livenessProbe readinessProbe verticalPodAutoscaler extraManifests revisionHistoryLimit version
+{{- end }}
