@@ -20,7 +20,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     step("servers");
     servers::ensure()?;
     step("tests");
-    check(cargo().args(["test", "--workspace"]))?;
+    check(cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
     step("charts and rules");
     charts::verify()?;
     step("licences, bans, sources");
