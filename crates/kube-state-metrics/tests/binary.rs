@@ -77,13 +77,18 @@ impl Drop for Exporter {
 
 /// One request; gives head and body.
 fn get(address: &str, path: &str, headers: &str) -> (String, Vec<u8>) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\n{headers}\r\n").unwrap();
+    try_get(address, path, headers).unwrap()
+}
+
+/// The same where perhaps nobody listens.
+fn try_get(address: &str, path: &str, headers: &str) -> Option<(String, Vec<u8>)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\n{headers}\r\n").ok()?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    stream.read_to_end(&mut answer).ok()?;
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n")?;
     let body = answer.split_off(end + 4);
-    (String::from_utf8(answer).unwrap().to_lowercase(), body)
+    Some((String::from_utf8(answer).ok()?.to_lowercase(), body))
 }
 
 fn text(address: &str, path: &str) -> String {
@@ -538,4 +543,23 @@ fn an_options_file_that_changes() {
     let last = wait_for_line(&exporter.main, "kube_service_info{");
     assert!(!last.contains("kube_configmap_info{"));
     wait_for_line(&exporter.own, &format!("{reloaded} 1"));
+    // Another port, then the same one with other answers.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    for gzip in [true, false] {
+        write(&format!(
+            "resources: {{services: }}\nport: {port}\nenable_gzip_encoding: {gzip}\n"
+        ));
+        let address = format!("127.0.0.1:{port}");
+        let started = std::time::Instant::now();
+        loop {
+            assert!(started.elapsed().as_secs() < 30, "gzip is not {gzip}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            let answer = try_get(&address, "/metrics", "Accept-Encoding: gzip\r\n");
+            if answer.is_some_and(|(head, _)| head.contains("content-encoding: gzip") == gzip) {
+                break;
+            }
+        }
+    }
 }
