@@ -1,7 +1,7 @@
 //! From arguments to a running exporter.
 
 use crate::auth::{Filter, Guarded};
-use crate::input::api::Api;
+use crate::input::api::Current;
 use crate::listing;
 use crate::options::{LogOptions, Options, address};
 use crate::server::{Live, Metrics, Ready, landing, ok};
@@ -53,7 +53,7 @@ pub(crate) fn servers(
     options: &Options,
     exposed: &Exposed,
     telemetry: &Telemetry,
-    api: Option<Api>,
+    api: &Current,
 ) -> Result<(Server, Server), String> {
     let filter = options.auth_filter.then(|| Filter::new(api.clone()));
     let metrics = Metrics {
@@ -77,7 +77,7 @@ pub(crate) fn servers(
             },
         )
         .route("/healthz", ok())
-        .route("/livez", Live { api })
+        .route("/livez", Live { api: api.clone() })
         .route("/", landing(&links).handler());
     let ready = Ready {
         wanted: options.ready_when_synced.then(|| telemetry.clone()),

@@ -1,7 +1,7 @@
 //! `--auth-filter`: who asks for metrics is told by the API server (TokenReview), and whether they
 //! may, too (SubjectAccessReview).
 
-use crate::input::api::Api;
+use crate::input::api::{Api, Current};
 use exporter_core::web::{Answer, Handler, Request, Response, text};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -36,8 +36,8 @@ struct User {
 /// Asks the API server, and remembers its answers. Cloning shares them.
 #[derive(Clone)]
 pub struct Filter {
-    /// `None` where there is no API server to ask.
-    api: Option<Api>,
+    /// The API server to ask.
+    api: Current,
     tokens: Arc<Memory<Option<User>>>,
     decisions: Arc<Memory<bool>>,
 }
@@ -87,7 +87,7 @@ impl<T: Clone> Memory<T> {
 
 impl Filter {
     /// Asks this server; without one every request is refused.
-    pub fn new(api: Option<Api>) -> Self {
+    pub fn new(api: Current) -> Self {
         Filter {
             api,
             tokens: Arc::default(),
@@ -97,7 +97,7 @@ impl Filter {
 
     /// `None` where the request may pass.
     async fn refusal(&self, asked: &Asked) -> Option<Response> {
-        let Some(api) = &self.api else {
+        let Some(api) = &self.api.get() else {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             return Some(text(status, "auth filter unavailable"));
         };
@@ -286,7 +286,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_passes_where_nobody_can_be_asked() {
         let guarded = Guarded {
-            filter: Some(Filter::new(None)),
+            filter: Some(Filter::new(Current::default())),
             handler: crate::server::ok(),
         };
         let answer = guarded

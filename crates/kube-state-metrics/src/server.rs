@@ -1,7 +1,7 @@
 //! The main port: metrics, and the paths that probes call.
 
 use crate::exposition::{Form, Group, Scrape};
-use crate::input::api::Api;
+use crate::input::api::Current;
 use crate::telemetry::{INFO, Telemetry};
 use crate::world::Exposed;
 use bytes::Bytes;
@@ -147,13 +147,13 @@ impl Drop for Counted {
 /// could be down.
 pub struct Live {
     /// The API server.
-    pub api: Option<Api>,
+    pub api: Current,
 }
 
 impl Handler for Live {
     fn handle(&self, _: Request) -> Answer<'_> {
         Box::pin(async {
-            let live = match &self.api {
+            let live = match self.api.get() {
                 Some(api) => api.get("/livez").await.is_ok(),
                 None => true,
             };

@@ -4,7 +4,7 @@
 use crate::app::servers;
 use crate::autoshard::Membership;
 use crate::custom::discovery::Known;
-use crate::input::api::Api;
+use crate::input::api::{Api, Current};
 use crate::options::Options;
 use crate::reload::{Fault, Files, Loaded};
 use crate::telemetry::Telemetry;
@@ -57,6 +57,8 @@ struct Supervisor {
     known: Known,
     /// What follows the plan. Dropping it ends that.
     following: JoinSet<()>,
+    /// What the servers ask.
+    api: Current,
     servers: Servers,
 }
 
@@ -78,8 +80,9 @@ impl Supervisor {
             known: &known,
         };
         let following = start.follow(None).await?;
-        let api = connection.as_ref().map(|c| c.api.clone());
-        let servers = Servers::start(&loaded.options, &exposed, &telemetry, api)?;
+        let api = Current::default();
+        api.set(connection.as_ref().map(|c| c.api.clone()));
+        let servers = Servers::start(&loaded.options, &exposed, &telemetry, &api)?;
         Ok(Supervisor {
             files,
             telemetry,
@@ -88,6 +91,7 @@ impl Supervisor {
             connection,
             known,
             following,
+            api,
             servers,
         })
     }
@@ -140,6 +144,7 @@ impl Supervisor {
         // Where nothing is to be waited for, the other side is gone already.
         let _ = told.await;
         self.following = following;
+        self.api.set(connection.as_ref().map(|c| c.api.clone()));
         self.connection = connection;
         self.loaded = loaded;
         Ok(())
@@ -147,15 +152,11 @@ impl Supervisor {
 
     /// Opens the ports anew; where that is not possible, the old ones.
     async fn serve_again(&mut self, old: &Options) -> Result<(), String> {
-        let api = self
-            .connection
-            .as_ref()
-            .map(|connection| connection.api.clone());
         self.servers.stop_listening();
         let mut options = &self.loaded.options;
         let mut end = Instant::now() + REBIND;
         loop {
-            match Servers::start(options, &self.exposed, &self.telemetry, api.clone()) {
+            match Servers::start(options, &self.exposed, &self.telemetry, &self.api) {
                 Ok(servers) => {
                     let old = std::mem::replace(&mut self.servers, servers);
                     tokio::spawn(old.stop());
@@ -256,12 +257,7 @@ fn doors(loaded: &Loaded) -> impl PartialEq {
     ];
     let gzip = options.enable_gzip_encoding;
     let rest = (options.auth_filter, gzip, options.tls_config.clone());
-    let from = (
-        loaded.credentials,
-        options.apiserver.clone(),
-        options.kubeconfig.clone(),
-    );
-    (main, own, times, rest, from)
+    (main, own, times, rest)
 }
 
 /// The API server, unless objects come from files.
@@ -290,7 +286,7 @@ impl Servers {
         options: &Options,
         exposed: &Exposed,
         telemetry: &Telemetry,
-        api: Option<Api>,
+        api: &Current,
     ) -> Result<Self, String> {
         let (main, own) = servers(options, exposed, telemetry, api)?;
         let (stopping, told) = watch::channel(false);

@@ -563,3 +563,63 @@ fn an_options_file_that_changes() {
         }
     }
 }
+
+#[test]
+fn other_credentials_and_other_custom_resources() {
+    let servers = ["old", "new"].map(|name| {
+        let server = api_server();
+        let metadata = json!({"namespace": "a", "name": name, "uid": name});
+        server.put(
+            "/api/v1/configmaps",
+            json!({"kind": "ConfigMap", "metadata": metadata}),
+        );
+        server.put(DEFINITIONS, definition());
+        server.put("/apis/example.com/v1/ovens", oven());
+        server
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let kubeconfig = |server: &ApiServer| {
+        let url = &server.url;
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+             clusters: [{{name: c, cluster: {{server: '{url}'}}}}]\n\
+             contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
+             users: [{{name: u, user: {{token: t}}}}]\n"
+        );
+        std::fs::write(path("kubeconfig"), text).unwrap();
+    };
+    kubeconfig(&servers[0]);
+    std::fs::write(path("custom"), "spec: {resources: []}\n").unwrap();
+    let exporter = Exporter::start(&[
+        &format!("--kubeconfig={}", path("kubeconfig")),
+        &format!("--custom-resource-state-config-file={}", path("custom")),
+        "--resources=configmaps",
+    ]);
+    let first = wait_for_line(&exporter.main, "configmap=\"old\"");
+    assert!(!first.contains("kube_customresource"));
+    std::fs::write(path("custom"), CUSTOM).unwrap();
+    wait_for_line(&exporter.main, OVEN[2]);
+    let file = format!(
+        "{{filename=\"{}\",type=\"customresourceconfig\"}} 0",
+        path("custom")
+    );
+    std::fs::write(
+        path("custom"),
+        "spec: {resources: [{metrics: [{name: n}]}]}",
+    )
+    .unwrap();
+    let bad = format!("kube_state_metrics_last_config_reload_successful{file}");
+    wait_for_line(&exporter.own, &bad);
+    assert!(
+        text(&exporter.main, "/metrics").contains(OVEN[2]),
+        "the old state stays"
+    );
+    std::fs::write(path("custom"), CUSTOM).unwrap();
+    kubeconfig(&servers[1]);
+    let last = wait_for_line(&exporter.main, "configmap=\"new\"");
+    assert!(
+        last.contains(OVEN[2]) && !last.contains("configmap=\"old\""),
+        "{last}"
+    );
+}

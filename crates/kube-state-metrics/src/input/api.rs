@@ -9,6 +9,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Deserialize;
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Answers other than lists and watches are not larger.
@@ -20,6 +21,23 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Api {
     client: Client,
+}
+
+/// The API server that is talked to now, if any. Cloning shares it.
+#[derive(Clone, Default)]
+pub struct Current(Arc<RwLock<Option<Api>>>);
+
+impl Current {
+    /// The one of now.
+    pub fn get(&self) -> Option<Api> {
+        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
+    }
+
+    /// Another one from now on.
+    pub fn set(&self, api: Option<Api>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = api;
+    }
 }
 
 /// What of objects is asked for.
