@@ -103,6 +103,7 @@ impl Default for MetricsOptions {
 }
 
 /// The handler of one source. Cloning is cheap and shares it.
+#[derive(Clone)]
 pub struct MetricsHandler {
     inner: Arc<Inner>,
 }
