@@ -60,6 +60,35 @@ fn answers_the_queries_of_the_documentation() {
 }
 
 #[test]
+fn sets_of_collectors_have_paths() {
+    let sets = [
+        "--collector.set=fast=loadavg",
+        "--collector.set=b=uname,meminfo",
+    ];
+    let node = Daemon::start(NODE, &[FEW, &sets].concat());
+    let text = node.get("/metrics/fast").text();
+    assert!(text.contains("\nnode_load1 ") && !text.contains("node_uname_info"));
+    assert!(text.contains("\npromhttp_metric_handler_requests_in_flight 1\n"));
+    let text = node.get("/metrics/b?name[]=node_uname_info").text();
+    assert!(text.starts_with("# HELP node_uname_info ") && text.lines().count() == 3);
+    let text = node.get("/metrics").text();
+    assert!(text.contains("\nnode_load1 ") && text.contains("\nnode_uname_info"));
+    assert_eq!(node.get("/metrics/other").status, 404);
+    assert!(node.get("/").text().contains("href=\"metrics/fast\""));
+    for (set, why) in [
+        ("fast", "expected NAME="),
+        ("fast=nothing", "missing collector: nothing"),
+        ("fast=cpu", "disabled collector: cpu"),
+    ] {
+        let set = format!("--collector.set={set}");
+        let output = run(NODE, &[FEW, &["--config.check", &set]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(log.contains(&set) && log.contains(why), "{log}");
+    }
+}
+
+#[test]
 fn every_prometheus_protocol_gets_the_same_series() {
     let node = Daemon::start(NODE, FEW);
     for (accept, content_type) in [

@@ -1,7 +1,7 @@
 //! `--web.config.file`: authentication, TLS, headers, limits, and changes while running.
 
 use e2e::pki::Authority;
-use e2e::{Client, Daemon, run};
+use e2e::{Client, Daemon, Reply, run};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -190,13 +190,17 @@ fn a_broken_certificate_concerns_handshakes_only() {
     let node = scratch.start();
     let connect = || authority.connect(&node.address, None);
     let mut kept = connect().unwrap();
-    assert_eq!(kept.get("/metrics", "").unwrap().status, 200);
+    let tells_applied = |reply: Reply, value: &str| {
+        let line = format!("exporter_web_config_last_reload_successful {value}");
+        assert!(reply.text().lines().any(|l| l == line), "{}", reply.text());
+    };
+    tells_applied(kept.get("/metrics", "").unwrap(), "1");
     std::fs::write(scratch.path().join("key.pem"), "").unwrap();
-    assert_eq!(kept.get("/metrics", "").unwrap().status, 200);
+    tells_applied(kept.get("/metrics", "").unwrap(), "0");
     let error = connect().unwrap().get("/metrics", "").unwrap_err();
     assert!(error.to_string().contains("InternalError"), "{error}");
     scratch.write("");
-    assert_eq!(kept.get("/metrics", "").unwrap().status, 200);
+    tells_applied(kept.get("/metrics", "").unwrap(), "0");
     let error = connect().unwrap().get("/metrics", "").unwrap_err();
     assert!(error.to_string().contains("InternalError"), "{error}");
     scratch.write("tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n");

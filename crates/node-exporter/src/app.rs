@@ -4,6 +4,7 @@ use crate::collectors::TABLE;
 use crate::host::{Host, join};
 use crate::kernel::SharedFile;
 use crate::options::Options;
+use crate::paths::{self, NamedSet};
 use exporter_core::build_info::BuildInfo;
 use exporter_core::build_info_family;
 use exporter_core::cli::{Dialect, Exit, Flag, Matches};
@@ -106,7 +107,9 @@ async fn start(flags: &Flags) -> Result<(), String> {
         );
     }
     raise_file_limit();
-    let handler = MetricsHandler::new(collectors(flags)?, flags.metrics.options(INFO));
+    let collectors = collectors(flags)?;
+    let sets = paths::read(&flags.options.sets, &collectors)?;
+    let handler = MetricsHandler::new(collectors, flags.metrics.options(INFO));
     if flags.options.config_check {
         Front::from_file(&flags.web.config_file)?;
         println!("the configuration is valid");
@@ -115,7 +118,7 @@ async fn start(flags: &Flags) -> Result<(), String> {
     if flags.options.once {
         Exit::print(handler.once().await?).exit();
     }
-    serve(flags, handler).await
+    serve(flags, handler, &sets).await
 }
 
 /// Makes all enabled collectors.
@@ -147,14 +150,17 @@ fn host(flags: &Flags) -> Host {
     }
 }
 
-async fn serve(flags: &Flags, handler: MetricsHandler) -> Result<(), String> {
+async fn serve(flags: &Flags, handler: MetricsHandler, sets: &[NamedSet]) -> Result<(), String> {
     let path = flags.metrics.telemetry_path.as_str();
     let mut server = launch::server(&flags.web)?;
+    for set in sets {
+        server = server.route(set.path(path), set.handler(&handler));
+    }
     server = match path {
         "/" => server.fallback(handler),
         path => server
             .route(path, handler)
-            .route("/", landing(path).handler()),
+            .route("/", landing(path, sets).handler()),
     };
     server
         .route("/-/healthy", landing::healthy())
@@ -163,13 +169,15 @@ async fn serve(flags: &Flags, handler: MetricsHandler) -> Result<(), String> {
         .await
 }
 
-fn landing(path: &str) -> Landing {
+fn landing(path: &str, sets: &[NamedSet]) -> Landing {
+    let sets = sets.iter().map(|set| set.path(path));
+    let paths = std::iter::once(path.to_owned()).chain(sets);
     Landing {
         name: "Node Exporter",
         description: "Prometheus Node Exporter",
         version: INFO.landing_line(),
         colour: Landing::COLOUR,
-        links: vec![(path.to_owned(), "Metrics")],
+        links: paths.map(|path| (path, "Metrics")).collect(),
     }
 }
 

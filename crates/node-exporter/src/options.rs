@@ -8,6 +8,9 @@ exporter_core::flags! {
     pub struct Options {
         /// Start with every collector off that no flag names.
         "collector.disable-defaults" disable_defaults: bool = ["false"];
+        /// Serve some collectors at a path of their own, /metrics/NAME for NAME=COLLECTOR,COLLECTOR.
+        /// May be repeated.
+        "collector.set" sets: Vec<String> = [];
         /// Threads that read kernel files at a time; more only join when one of them hangs.
         "runtime.gomaxprocs" [env("GOMAXPROCS")] threads: i64 = ["1"];
         /// Where procfs is mounted.

@@ -104,6 +104,12 @@ pub fn run(collector: &mut dyn Collector) -> Collected {
     let mut arena = Arena::new();
     let deadline = Instant::now() + Duration::from_secs(10);
     let result = collector.collect(&mut arena, &Scrape { deadline });
+    let text = text(&mut arena);
+    Collected { text, result }
+}
+
+/// Samples as `name{label="value"} value`, sorted, one a line. Duplicates fail the test.
+pub fn text(arena: &mut Arena) -> String {
     arena.seal();
     assert_eq!(arena.problems(), &[] as &[String]);
     let mut text = String::new();
@@ -121,7 +127,7 @@ pub fn run(collector: &mut dyn Collector) -> Collected {
             text += &format!(" {}\n", sample.value());
         }
     }
-    Collected { text, result }
+    text
 }
 
 impl Collected {

@@ -10,7 +10,8 @@ use std::pin::Pin;
 
 /// A body of a request or a response, whole or streamed.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
-/// A request. Its extensions carry the [`Peer`].
+/// A request. Its extensions carry the [`Peer`] and, where there is a web configuration file, what
+/// became of it.
 pub type Request = http::Request<Body>;
 /// A response.
 pub type Response = http::Response<Body>;
@@ -20,6 +21,10 @@ pub type Answer<'a> = Pin<Box<dyn Future<Output = Response> + Send + 'a>>;
 /// Who sent a request, as the listener saw it: an address and port, a vsock address, or a path.
 #[derive(Clone, Debug)]
 pub struct Peer(pub String);
+
+/// Whether the web configuration file could be applied as it is now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConfigApplied(pub bool);
 
 /// Answers the requests of one path.
 pub trait Handler: Send + Sync + 'static {

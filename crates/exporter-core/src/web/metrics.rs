@@ -1,6 +1,6 @@
 //! The handler of the telemetry path: from a source to bytes on the wire.
 
-use super::handler::{Answer, Body, Handler, Request, Response, full, text};
+use super::handler::{Answer, Body, ConfigApplied, Handler, Request, Response, full, text};
 use super::source::{Query, Refusal, ScrapeRequest, Scraped, Source, patience};
 use crate::build_info::BuildInfo;
 use crate::exposition::compress::{self, Coding, Gzip};
@@ -33,8 +33,14 @@ static ERRORS: Family = Family::counter(
     "Scrapes with errors inside the metrics handler, by what went wrong.",
 );
 
+static CONFIG: Family = Family::gauge(
+    "exporter_web_config_last_reload_successful",
+    &[],
+    "Whether the web configuration file, if there is one, could be applied as it is now.",
+);
+
 /// Families that the handler adds by itself.
-pub const FAMILIES: &[&Family] = &[&REQUESTS, &IN_FLIGHT, &ERRORS];
+pub const FAMILIES: &[&Family] = &[&REQUESTS, &IN_FLIGHT, &ERRORS, &CONFIG];
 
 /// What happens when a scrape holds inconsistent samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +65,8 @@ pub struct MetricsOptions {
     pub codings: &'static [Coding],
     /// What happens when a scrape holds inconsistent samples.
     pub on_error: OnError,
-    /// Whether `promhttp_metric_handler_requests_*` is exposed.
+    /// Whether `promhttp_metric_handler_requests_*` is exposed, and what became of the web
+    /// configuration file.
     pub request_metrics: bool,
     /// Whether `promhttp_metric_handler_errors_total` is exposed.
     pub error_metrics: bool,
@@ -103,6 +110,7 @@ impl Default for MetricsOptions {
 }
 
 /// The handler of one source. Cloning is cheap and shares it.
+#[derive(Clone)]
 pub struct MetricsHandler {
     inner: Arc<Inner>,
 }
@@ -161,7 +169,7 @@ impl MetricsHandler {
         let Scraped::Arena(mut arena) = scraped.map_err(|refusal| refusal.text)? else {
             return Err("this exporter renders its answer in pieces".to_owned());
         };
-        self.inner.complete(&mut arena, &request.query);
+        self.inner.complete(&mut arena, &request.query, None);
         let mut bytes = Vec::new();
         request.format.encode(&arena, &mut bytes);
         String::from_utf8(bytes).map_err(|e| e.to_string())
@@ -189,10 +197,21 @@ impl Handler for MetricsHandler {
                 scrape_timeout: scrape_timeout.map(str::to_owned),
                 format: format::negotiate(header("accept"), inner.options.offers),
             };
-            let coding = compress::negotiate(header("accept-encoding"), inner.options.codings);
-            inner.clone().answer(request, coding).await
+            let asked = Asked {
+                request,
+                coding: compress::negotiate(header("accept-encoding"), inner.options.codings),
+                config: head.extensions.get().copied(),
+            };
+            inner.clone().answer(asked).await
         })
     }
+}
+
+/// A scrape and how it is answered.
+struct Asked {
+    request: ScrapeRequest,
+    coding: Coding,
+    config: Option<ConfigApplied>,
 }
 
 /// Counts a scrape for as long as it is being answered.
@@ -218,8 +237,8 @@ impl Inner {
         Instant::now() + patience.unwrap_or(DEFAULT_PATIENCE)
     }
 
-    async fn answer(self: Arc<Self>, request: ScrapeRequest, coding: Coding) -> Response {
-        match self.source.scrape(&request).await {
+    async fn answer(self: Arc<Self>, asked: Asked) -> Response {
+        match self.source.scrape(&asked.request).await {
             Err(refusal) => refuse(refusal),
             Ok(Scraped::Rendered {
                 content_type,
@@ -231,16 +250,15 @@ impl Inner {
             }
             Ok(Scraped::Arena(arena)) if arena.len() > LARGE => {
                 let inner = self.clone();
-                let encoding =
-                    tokio::task::spawn_blocking(move || inner.encode(arena, &request, coding));
+                let encoding = tokio::task::spawn_blocking(move || inner.encode(arena, &asked));
                 encoding.await.unwrap_or_else(|_| self.encoding_failed())
             }
-            Ok(Scraped::Arena(arena)) => self.encode(arena, &request, coding),
+            Ok(Scraped::Arena(arena)) => self.encode(arena, &asked),
         }
     }
 
     /// Adds what the exporter says of itself, selects families by `name[]`, sorts and checks.
-    fn complete(&self, arena: &mut Arena, query: &Query) {
+    fn complete(&self, arena: &mut Arena, query: &Query, config: Option<ConfigApplied>) {
         if let Some(info) = &self.options.build_info {
             info.put(arena);
         }
@@ -248,6 +266,9 @@ impl Inner {
             lock(&self.process).put(arena);
         }
         self.put_counters(arena);
+        if let (true, Some(config)) = (self.options.request_metrics, config) {
+            arena.put(&CONFIG, &[], f64::from(u8::from(config.0)));
+        }
         arena.seal();
         if !arena.problems().is_empty() {
             count(&self.counters.gathering);
@@ -281,8 +302,9 @@ impl Inner {
         }
     }
 
-    fn encode(&self, mut arena: Arena, request: &ScrapeRequest, coding: Coding) -> Response {
-        self.complete(&mut arena, &request.query);
+    fn encode(&self, mut arena: Arena, asked: &Asked) -> Response {
+        let (request, coding) = (&asked.request, asked.coding);
+        self.complete(&mut arena, &request.query, asked.config);
         if self.options.on_error == OnError::Refuse && !arena.problems().is_empty() {
             count(&self.counters.failed);
             let why = format!(

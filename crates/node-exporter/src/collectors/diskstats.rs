@@ -1,12 +1,12 @@
 //! Block devices, from `diskstats` of procfs (`admin-guide/iostats`) and the udev database.
 
 use crate::host::Host;
-use crate::kernel::{Filter, KernelFile, read_once, text};
+use crate::kernel::{Filter, KernelFile, list, read_once, text};
 use exporter_core::cli::{Flag, Given};
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Family};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 exporter_core::flags! {
     /// Flags of this collector.
@@ -18,6 +18,8 @@ exporter_core::flags! {
         "collector.diskstats.device-include" include: String = [""];
         /// Older name of --collector.diskstats.device-exclude.
         "collector.diskstats.ignored-devices" [hidden()] ignored: String = [""];
+        /// Expose the devices that device mapper devices are made of.
+        "collector.diskstats.backing-devices" backing: bool = ["false"];
     }
 }
 
@@ -178,6 +180,11 @@ static MAPPER: Family = Family::gauge(
     &["device", "lv_layer", "lv_name", "name", "uuid", "vg_name"],
     "Device mapper device behind a block device, constant 1.",
 );
+static BACKING: Family = Family::gauge(
+    "node_disk_device_mapper_backing_device_info",
+    &["backing_device", "device"],
+    "A device that a device mapper device is made of, constant 1.",
+);
 /// Properties of ATA devices.
 static ATA: [(&str, Family); 3] = [
     (
@@ -211,7 +218,7 @@ pub fn families() -> Vec<&'static Family> {
     let numbers = NUMBERS.iter().map(|n| &n.0);
     let ata = ATA.iter().map(|a| &a.1);
     numbers
-        .chain([&INFO, &FILESYSTEM, &MAPPER])
+        .chain([&INFO, &FILESYSTEM, &MAPPER, &BACKING])
         .chain(ata)
         .collect()
 }
@@ -220,7 +227,9 @@ pub fn families() -> Vec<&'static Family> {
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let proc = host.proc_or_default()?;
     let sys = host.sys_or_default()?;
-    let filter = filter(Flags::read(&host.matches)?)?;
+    let flags = Flags::read(&host.matches)?;
+    let backing = flags.backing;
+    let filter = filter(flags)?;
     let udev = host.udev.is_dir().then(|| host.udev.clone());
     if udev.is_none() {
         let path = host.udev.display();
@@ -232,6 +241,7 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
         block: sys.join("block"),
         udev,
         filter,
+        backing,
         disks: HashMap::new(),
     }))
 }
@@ -266,6 +276,8 @@ struct Diskstats {
     block: PathBuf,
     udev: Option<PathBuf>,
     filter: Filter,
+    /// Whether the devices below are asked for.
+    backing: bool,
     /// What is kept of each device, by name.
     disks: HashMap<String, Disk>,
 }
@@ -319,9 +331,19 @@ impl Collector for Diskstats {
                 disk.seen = true;
                 disk.put(out, &name, &stats);
             }
+            if self.backing && name.starts_with("dm-") {
+                put_backing(out, &self.block, &name);
+            }
         }
         self.disks.retain(|_, disk| disk.seen);
         Ok(())
+    }
+}
+
+fn put_backing(out: &mut Arena, block: &Path, name: &str) {
+    for below in list(&block.join(name).join("slaves")).unwrap_or_default() {
+        // In sysfs a slash of a name is an exclamation mark.
+        out.put(&BACKING, &[&below.replace('!', "/"), name], 1.0);
     }
 }
 
@@ -510,6 +532,21 @@ mod tests {
             tree.collect("diskstats", &[])
                 .expect_whole_failure("whole numbers");
         }
+    }
+
+    #[test]
+    fn what_mapped_devices_are_made_of() {
+        let tree = Tree::new()
+            .file("proc/diskstats", " 253 0 dm-0 1 2 3 4 5 6 7 8 9 10 11\n")
+            .dir("sys/block/dm-0/slaves/sda2")
+            .dir("sys/block/dm-0/slaves/cciss!c0d0p1");
+        let family = BACKING.name;
+        assert!(!tree.collect("diskstats", &[]).text.contains(family));
+        let flags = [("collector.diskstats.backing-devices", "true")];
+        tree.collect("diskstats", &flags).expect_some(&[
+            &format!("{family}{{backing_device=\"cciss/c0d0p1\",device=\"dm-0\"}} 1"),
+            &format!("{family}{{backing_device=\"sda2\",device=\"dm-0\"}} 1"),
+        ]);
     }
 
     #[test]

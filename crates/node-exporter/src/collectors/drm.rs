@@ -1,5 +1,6 @@
 //! AMD graphics cards, from `class/drm` of sysfs (`gpu/amdgpu/driver-misc`).
 
+use super::hwmon;
 use crate::host::Host;
 use crate::kernel::{glob, short_once, text};
 use exporter_core::cli::Flag;
@@ -7,8 +8,16 @@ use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Family};
 use rustix::io::Errno;
 
+exporter_core::flags! {
+    /// Flags of this collector.
+    pub struct Flags {
+        /// Expose what the hwmon collector calls the sensors of a card.
+        "collector.drm.hwmon-chip" hwmon_chip: bool = ["false"];
+    }
+}
+
 /// Flags of this collector.
-pub const FLAGS: &[Flag] = &[];
+pub const FLAGS: &[Flag] = Flags::TABLE;
 
 const CARD: &[&str] = &["card"];
 static NUMBERS: [(&str, Family); 7] = [
@@ -81,16 +90,29 @@ static INFO: Family = Family::gauge(
     "What a card is, constant 1.",
 );
 
+static HWMON: Family = Family::gauge(
+    "node_drm_card_hwmon_info",
+    &["card", "chip"],
+    "Sensors of a card by the chip label of node_hwmon_*, constant 1.",
+);
+
 /// Families of this collector.
 pub fn families() -> Vec<&'static Family> {
-    NUMBERS.iter().map(|n| &n.1).chain([&INFO]).collect()
+    let numbers = NUMBERS.iter().map(|n| &n.1);
+    numbers.chain([&INFO, &HWMON]).collect()
 }
 
 /// Makes the collector.
 pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     host.require_sys()?;
+    let Flags { hwmon_chip } = Flags::read(&host.matches)?;
     let root = host.sys("class/drm");
+    let hwmon = host.sys("class/hwmon");
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
+        let chips = match hwmon_chip {
+            true => hwmon::labels_of_devices(&hwmon),
+            false => Vec::new(),
+        };
         for card in glob(&root, "card[0-9]") {
             let dir = root.join(&card).join("device");
             let uevent = match short_once(dir.join("uevent")) {
@@ -114,6 +136,10 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
                 let value = text::prefixed_uint(read(file).as_bytes()).unwrap_or(0);
                 out.put(family, &[&card], value as f64);
             }
+            let device = dir.canonicalize().ok();
+            for (_, chip) in chips.iter().filter(|c| Some(&c.0) == device.as_ref()) {
+                out.put(&HWMON, &[&card, chip], 1.0);
+            }
         }
         Ok(())
     }))
@@ -122,6 +148,30 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
 #[cfg(test)]
 mod tests {
     use crate::testing::Tree;
+
+    #[test]
+    fn sensors_of_a_card() {
+        let gpu = "sys/devices/pci0000:00/0000:03:00.0";
+        let tree = Tree::new()
+            .file(&format!("{gpu}/uevent"), "DRIVER=amdgpu\n")
+            .link(
+                "sys/class/drm/card0/device",
+                "../../../devices/pci0000:00/0000:03:00.0",
+            )
+            .file("sys/class/hwmon/hwmon4/name", "amdgpu\n")
+            .link(
+                "sys/class/hwmon/hwmon4/device",
+                "../../../devices/pci0000:00/0000:03:00.0",
+            )
+            .file("sys/class/hwmon/hwmon5/temp1_input", "1000\n");
+        let family = super::HWMON.name;
+        assert!(!tree.collect("drm", &[]).text.contains(family));
+        let chip = "pci0000:00_0000:03:00_0";
+        tree.collect("drm", &[("collector.drm.hwmon-chip", "true")])
+            .expect_some(&[&format!("{family}{{card=\"card0\",chip=\"{chip}\"}} 1")]);
+        let sensors = tree.collect("hwmon", &[]).text;
+        assert!(sensors.contains(&format!("{{chip=\"{chip}\"")), "{sensors}");
+    }
 
     #[test]
     fn cards_of_one_driver() {

@@ -7,7 +7,7 @@ use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Error, Scrape};
 use exporter_core::exposition::{Arena, Dynamic, Family, Kind};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 exporter_core::flags! {
     /// Flags of this collector.
@@ -148,6 +148,23 @@ impl Collector for Hwmon {
         }
         result
     }
+}
+
+/// Labels of all chips, each with the device that it sits on.
+pub(super) fn labels_of_devices(class: &Path) -> Vec<(PathBuf, String)> {
+    let mut chips = Devices::new(class);
+    let chips = chips.refresh(|_, path| path.is_dir().then(|| Chip::new(path)));
+    let Ok(chips) = chips else {
+        return Vec::new();
+    };
+    let labels = final_labels(chips);
+    let devices = chips
+        .iter()
+        .map(|chip| class.join(&chip.name).join("device").canonicalize());
+    let pairs = devices.zip(labels);
+    pairs
+        .filter_map(|(device, label)| Some((device.ok()?, label?)))
+        .collect()
 }
 
 /// Chips that are called the same are told apart by their name or, failing that, by their entry.

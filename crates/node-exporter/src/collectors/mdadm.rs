@@ -143,7 +143,10 @@ pub fn parse(contents: &[u8]) -> Result<Vec<Array>, String> {
     let lines: Vec<&str> = text.split('\n').collect();
     let mut arrays = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        let skipped = line.trim().is_empty()
+        // Kernels of storage vendors tell settings as KEY=VALUE.
+        let setting = line.split(' ').next().is_some_and(|w| w.contains('='));
+        let skipped = setting
+            || line.trim().is_empty()
             || line.starts_with([' ', '\t'])
             || line.starts_with("unused")
             || line.starts_with("Personalities");
@@ -297,6 +300,10 @@ unused devices: <none>
             "md0 : active raid1 sda[0]\n      many blocks\n\n\n",
         );
         tree.collect("mdadm", &[]).expect_failure("size of md0");
+        let settings = "sbName=/boot/config/super.dat\nmdState=STARTED\n";
+        tree.write("proc/mdstat", settings.to_owned() + MDSTAT);
+        tree.collect("mdadm", &[])
+            .expect_some(&["node_md_disks_required{device=\"md3\"} 8"]);
         Tree::new().collect("mdadm", &[]).expect_no_data();
     }
 

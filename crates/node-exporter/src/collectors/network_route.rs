@@ -9,13 +9,29 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
+exporter_core::flags! {
+    /// Flags of this collector.
+    pub struct Flags {
+        /// Add the number of the routing table to routes, so that the same route may be in several.
+        "collector.network_route.table-label" table_label: bool = ["false"];
+    }
+}
+
 /// Flags of this collector.
-pub const FLAGS: &[Flag] = &[];
+pub const FLAGS: &[Flag] = Flags::TABLE;
 
 static INFO: Family = Family::gauge(
     "node_network_route_info",
     &["dest", "device", "gw", "priority", "proto", "src", "weight"],
     "A unicast route or one of its next hops, constant 1.",
+);
+/// The same with the table.
+static INFO_OF_TABLE: Family = Family::gauge(
+    INFO.name,
+    &[
+        "dest", "device", "gw", "priority", "proto", "src", "table", "weight",
+    ],
+    INFO.help,
 );
 static ROUTES: Family = Family::gauge(
     "node_network_routes",
@@ -29,7 +45,8 @@ pub fn families() -> Vec<&'static Family> {
 }
 
 /// Makes the collector.
-pub fn new(_: &Host) -> Result<Box<dyn Collector>, String> {
+pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
+    let Flags { table_label } = Flags::read(&host.matches)?;
     let mut netlink = Netlink::new(netlink::Family::Route);
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
         let names = link_names(&mut netlink)?;
@@ -46,16 +63,7 @@ pub fn new(_: &Host) -> Result<Box<dyn Collector>, String> {
                     .index
                     .and_then(|i| names.get(&i))
                     .map_or("", String::as_str);
-                let labels = [
-                    &route.dest,
-                    device,
-                    &hop.gateway,
-                    &route.priority,
-                    route.protocol,
-                    &route.source,
-                    &hop.weight,
-                ];
-                out.put(&INFO, &labels, 1.0);
+                route.put(out, hop, device, table_label);
                 *counts.entry(device).or_default() += 1;
             }
         }
@@ -84,10 +92,28 @@ pub(super) fn link_names(netlink: &mut Netlink) -> Result<HashMap<u32, String>, 
 #[derive(Debug)]
 struct Route {
     dest: String,
+    table: u32,
     source: String,
     priority: String,
     protocol: &'static str,
     hops: Vec<Hop>,
+}
+
+impl Route {
+    fn put(&self, out: &mut Arena, hop: &Hop, device: &str, table_label: bool) {
+        let [dest, gateway, priority] = [&self.dest, &hop.gateway, &self.priority];
+        let [protocol, source, weight] = [self.protocol, &self.source, &hop.weight];
+        if table_label {
+            let table = &self.table.to_string();
+            let labels = [
+                dest, device, gateway, priority, protocol, source, table, weight,
+            ];
+            out.put(&INFO_OF_TABLE, &labels, 1.0);
+        } else {
+            let labels = [dest, device, gateway, priority, protocol, source, weight];
+            out.put(&INFO, &labels, 1.0);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -106,7 +132,8 @@ fn address(value: &[u8]) -> String {
     ip.map_or(String::new(), |ip| ip.to_string())
 }
 
-/// `struct rtmsg`: length of the destination at 1, protocol at 5, type at 7.
+/// `struct rtmsg`: length of the destination at 1, table at 4 unless an attribute has a
+/// larger number, protocol at 5, type at 7.
 fn parse(payload: &[u8]) -> Option<Route> {
     const UNICAST: u8 = 1;
     const RTNH: usize = 8;
@@ -116,6 +143,7 @@ fn parse(payload: &[u8]) -> Option<Route> {
     }
     let mut route = Route {
         dest: String::new(),
+        table: u32::from(*payload.get(4)?),
         source: String::new(),
         priority: "0".to_owned(),
         protocol: protocol_name(protocol),
@@ -129,6 +157,7 @@ fn parse(payload: &[u8]) -> Option<Route> {
             5 => hop.gateway = address(value),
             6 => route.priority = u32_of(value)?.to_string(),
             7 => route.source = address(value),
+            15 => route.table = u32_of(value)?,
             9 => {
                 // struct rtnexthop: length, flags, hops, index; attributes behind it.
                 let mut rest = value;
@@ -209,14 +238,31 @@ mod tests {
             (hop.index, hop.gateway.as_str(), hop.weight.as_str()),
             (Some(7), "10.0.0.1", "5")
         );
+        let labels = "dest=\"10.0.0.0/24\",device=\"eth0\",gw=\"10.0.0.1\",priority=\"0\",proto=\"dhcp\",src=\"\"";
+        let shown = |route: &Route, table_label: bool| {
+            let mut arena = Arena::new();
+            route.put(&mut arena, hop, "eth0", table_label);
+            crate::testing::text(&mut arena)
+        };
+        let line = format!("node_network_route_info{{{labels},weight=\"5\"}} 1\n");
+        assert_eq!(shown(&route, false), line);
+        let line = format!("node_network_route_info{{{labels},table=\"254\",weight=\"5\"}} 1\n");
+        assert_eq!(shown(&route, true), line);
+        netlink::push_attribute(&mut payload, 15, &1000u32.to_ne_bytes());
+        assert_eq!(parse(&payload).unwrap().table, 1000);
     }
 
     #[test]
     fn asks_this_kernel() {
-        crate::testing::Tree::new()
-            .collect("network_route", &[])
-            .result
-            .unwrap();
+        let tree = crate::testing::Tree::new();
+        tree.collect("network_route", &[]).result.unwrap();
+        // The loopback route is in the table of local addresses.
+        let flags = [("collector.network_route.table-label", "true")];
+        let text = tree.collect("network_route", &flags).text;
+        let mut routes = text
+            .lines()
+            .filter(|l| l.starts_with("node_network_route_info"));
+        assert!(routes.all(|l| l.contains(",table=\"")), "{text}");
     }
 
     proptest! {

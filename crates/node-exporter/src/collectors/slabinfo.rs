@@ -5,6 +5,7 @@ use crate::kernel::{Filter, KernelFile, text};
 use exporter_core::cli::Flag;
 use exporter_core::collector::{Collector, Scrape};
 use exporter_core::exposition::{Arena, Family};
+use std::collections::HashMap;
 
 exporter_core::flags! {
     /// Flags of this collector.
@@ -13,6 +14,8 @@ exporter_core::flags! {
         "collector.slabinfo.slabs-include" include: String = [".*"];
         /// Regular expression of caches to leave out.
         "collector.slabinfo.slabs-exclude" exclude: String = [""];
+        /// Number caches of one name (NAME, NAME#2) instead of leaving out all but the first.
+        "collector.slabinfo.number-duplicates" number_duplicates: bool = ["false"];
     }
 }
 
@@ -48,19 +51,37 @@ pub fn new(host: &Host) -> Result<Box<dyn Collector>, String> {
     let mut file = KernelFile::new(host.proc("slabinfo"));
     let mut buffer = Vec::new();
     Ok(Box::new(move |out: &mut Arena, _: &Scrape| {
-        for (name, values) in parse(file.read(&mut buffer)?)? {
-            if filter.keeps(&name) {
-                for (family, value) in COLUMNS.iter().zip(values) {
-                    out.put(family, &[&name], value as f64);
-                }
+        let mut caches = parse(file.read(&mut buffer)?)?;
+        caches.retain(|(name, _)| filter.keeps(name));
+        if flags.number_duplicates {
+            number_duplicates(&mut caches);
+        }
+        for (name, values) in caches {
+            for (family, value) in COLUMNS.iter().zip(values) {
+                out.put(family, &[&name], value as f64);
             }
         }
         Ok(())
     }))
 }
 
-/// Name and first five numbers of every cache.
-pub fn parse(contents: &[u8]) -> Result<Vec<(String, [i64; 5])>, String> {
+/// Name and first five numbers of a cache.
+type Cache = (String, [i64; 5]);
+
+/// Kernels that do not merge caches may have several of one name, in an order that stays.
+fn number_duplicates(caches: &mut [Cache]) {
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    for (name, _) in caches {
+        let count = seen.entry(name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            *name = format!("{name}#{count}");
+        }
+    }
+}
+
+/// Reads all caches.
+pub fn parse(contents: &[u8]) -> Result<Vec<Cache>, String> {
     let mut caches = Vec::new();
     for line in text::lines(contents) {
         let shown = String::from_utf8_lossy(line);
@@ -94,6 +115,18 @@ mod tests {
             "node_slabinfo_active_objects{slab=\"tcp_sock\"} 375\nnode_slabinfo_object_size_bytes{slab=\"tcp_sock\"} 1280\n\
              node_slabinfo_objects{slab=\"tcp_sock\"} 376\nnode_slabinfo_objects_per_slab{slab=\"tcp_sock\"} 4\nnode_slabinfo_pages_per_slab{slab=\"tcp_sock\"} 1\n",
         );
+        let line = |name: &str, active| {
+            format!("{name} {active} 2 3 4 5 : tunables 0 0 0 : slabdata 0 0 0\n")
+        };
+        let caches = line("a", 7) + &line("b", 8) + &line("a", 9) + &line("a", 10);
+        tree.write("proc/slabinfo", caches);
+        let flags = [("collector.slabinfo.number-duplicates", "true")];
+        tree.collect("slabinfo", &flags).expect_some(&[
+            "node_slabinfo_active_objects{slab=\"a\"} 7",
+            "node_slabinfo_active_objects{slab=\"a#2\"} 9",
+            "node_slabinfo_active_objects{slab=\"a#3\"} 10",
+            "node_slabinfo_active_objects{slab=\"b\"} 8",
+        ]);
         tree.write("proc/slabinfo", "x 1 2\n");
         tree.collect("slabinfo", &[]).expect_failure("slabinfo");
     }

@@ -30,6 +30,8 @@ exporter_core::flags! {
         "collector.systemd.enable-restarts-metrics" restarts: bool = ["false"];
         /// Expose start times of units.
         "collector.systemd.enable-start-time-metrics" start_times: bool = ["false"];
+        /// Expose the state of the system by name.
+        "collector.systemd.enable-system-state-metrics" system_state: bool = ["false"];
     }
 }
 
@@ -94,6 +96,11 @@ static RUNNING: Family = Family::gauge(
     &[],
     "Whether the system is running without failed units.",
 );
+static SYSTEM_STATE: Family = Family::gauge(
+    "node_systemd_system_state_info",
+    &["state"],
+    "State of the system, such as running or degraded, constant 1.",
+);
 const STATES: [&str; 5] = ["active", "activating", "deactivating", "inactive", "failed"];
 
 /// Families of this collector.
@@ -112,6 +119,7 @@ pub fn families() -> Vec<&'static Family> {
         &CONNECTIONS,
         &REFUSED,
         &RUNNING,
+        &SYSTEM_STATE,
     ]
 }
 
@@ -219,11 +227,11 @@ fn collect(
     if version >= COMPLETE {
         let state = bus.property(SERVICE, ROOT, [MANAGER, "SystemState"]);
         let state = state.map_err(|e| format!("SystemState: {e}"))?;
-        out.put(
-            &RUNNING,
-            &[],
-            f64::from(u8::from(state.text() == Some("running"))),
-        );
+        let state = state.text().unwrap_or("");
+        out.put(&RUNNING, &[], f64::from(u8::from(state == "running")));
+        if flags.system_state {
+            out.put(&SYSTEM_STATE, &[state], 1.0);
+        }
     }
     Ok(())
 }
@@ -455,7 +463,7 @@ mod tests {
                 )),
                 ("Get", Some("Version")) => Some(("v", text_variant("252.5-2 (x)"))),
                 ("Get", Some("Virtualization")) => Some(("v", text_variant(""))),
-                ("Get", Some("SystemState")) => Some(("v", text_variant("running"))),
+                ("Get", Some("SystemState")) => Some(("v", text_variant("degraded"))),
                 ("Get", Some("Type")) if path.ends_with("/a_2db_2eservice") => {
                     Some(("v", text_variant("simple")))
                 }
@@ -472,15 +480,13 @@ mod tests {
         let host = Tree::new().host(&[
             ("collector.systemd.enable-task-metrics", "true"),
             ("collector.systemd.enable-start-time-metrics", "true"),
+            ("collector.systemd.enable-system-state-metrics", "true"),
         ]);
         let flags = Flags::read(&host.matches).unwrap();
         let exclude = regexp::compile_anchored(&flags.exclude.value).unwrap();
         let mut arena = Arena::new();
         collect(&mut bus, &mut arena, &flags, |name| !exclude.is_match(name)).unwrap();
-        arena.seal();
-        let mut text = Vec::new();
-        exporter_core::exposition::text::encode(&arena, Default::default(), &mut text);
-        let text = String::from_utf8(text).unwrap();
+        let text = crate::testing::text(&mut arena);
         for line in [
             "node_systemd_version{version=\"252.5-2 (x)\"} 252.5",
             "node_systemd_virtualization_info{virtualization_type=\"none\"} 1",
@@ -489,7 +495,8 @@ mod tests {
             "node_systemd_unit_tasks_current{name=\"a-b.service\"} 7",
             "node_systemd_timer_last_trigger_seconds{name=\"t.timer\"} 5",
             "node_systemd_unit_start_time_seconds{name=\"t.timer\"} 5",
-            "node_systemd_system_running 1",
+            "node_systemd_system_running 0",
+            "node_systemd_system_state_info{state=\"degraded\"} 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
         }

@@ -10,7 +10,7 @@ mod file;
 mod limit;
 mod tls;
 
-use super::handler::{Request, Response, full, text};
+use super::handler::{ConfigApplied, Request, Response, full, text};
 use super::listen::Connection;
 use super::router::Router;
 use super::watch::Watched;
@@ -219,7 +219,7 @@ impl Front {
     }
 
     /// Answers a request: settings, rate limit, headers, authentication, path.
-    pub async fn answer(&self, request: Request, router: &Router) -> Response {
+    pub async fn answer(&self, mut request: Request, router: &Router) -> Response {
         let Some(live) = &self.live else {
             return router.answer(request).await;
         };
@@ -235,6 +235,10 @@ impl Front {
                 .authenticator
                 .admits(&settings.users, credentials)
                 .await;
+        if matches!(live.origin, Origin::File(_)) {
+            let applied = settings.fault().is_none() && settings.tls.is_some() == self.is_tls;
+            request.extensions_mut().insert(ConfigApplied(applied));
+        }
         let mut response = match admitted {
             true => router.answer(request).await,
             false => unauthorized(self.realm),
