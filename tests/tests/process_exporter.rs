@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const BINARY: &str = "process-exporter";
@@ -135,12 +136,17 @@ fn counters_and_gauges_of_a_process() {
     }
     workload.tell("burn 30");
     workload.tell("open 25");
-    let after = exporter.get("/metrics");
+    let switches = "context_switches_total{ctxswitchtype=\"voluntary\",groupname=\"g\"}";
+    // It answers before it waits for the next word, which is the switch.
+    let patience = Instant::now() + Duration::from_secs(30);
+    let mut after = exporter.get("/metrics");
+    while of(&after, switches) < 2.0 && Instant::now() < patience {
+        after = exporter.get("/metrics");
+    }
     let used = of(&after, cpu) + of(&after, "cpu_seconds_total{groupname=\"g\",mode=\"system\"}");
     assert!((0.28..0.5).contains(&used), "{used}");
     let opened = "open_filedesc{groupname=\"g\"}";
     assert_eq!(of(&after, opened) - of(&before, opened), 25.0);
-    let switches = "context_switches_total{ctxswitchtype=\"voluntary\",groupname=\"g\"}";
     assert!(of(&after, switches) >= 2.0);
     // The group stays, with its counters, when the process has left.
     workload.end();
