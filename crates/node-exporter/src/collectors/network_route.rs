@@ -256,7 +256,6 @@ mod tests {
     fn asks_this_kernel() {
         let tree = crate::testing::Tree::new();
         tree.collect("network_route", &[]).result.unwrap();
-        // The loopback route is in the table of local addresses.
         let flags = [("collector.network_route.table-label", "true")];
         let text = tree.collect("network_route", &flags).text;
         let mut routes = text
