@@ -33,6 +33,15 @@ pub struct Plan {
     pub scope: Scope,
 }
 
+/// How one plan takes the place of another: it tells that it is complete, and waits until the other
+/// has ended, which would expose its own objects again.
+pub struct Handover {
+    /// Told when all is complete.
+    pub complete: oneshot::Sender<()>,
+    /// Tells that the other has ended.
+    pub ended: oneshot::Receiver<()>,
+}
+
 /// Feeds and what follows them. Dropping it ends that.
 struct State {
     feeds: Vec<Feed>,
@@ -138,19 +147,19 @@ impl Plan {
 
     /// Exposes the objects of an API server for ever, and starts again with each new share.
     ///
-    /// Where another plan is in force until this one is complete, `complete` is told when it is.
+    /// Where another plan is in force until this one is complete, that is handed over.
     pub async fn follow(
         mut self,
         watching: Watching,
         exposed: Exposed,
         mut shares: watch::Receiver<Shard>,
         known: Known,
-        complete: Option<oneshot::Sender<()>>,
+        handover: Option<Handover>,
     ) {
         let mut definitions = known.changes();
         let _following = self.follow_definitions(&watching, &known);
         let mut state = self.start(&watching, &known, *shares.borrow_and_update());
-        if let Some(complete) = complete {
+        if let Some(Handover { complete, ended }) = handover {
             let missing = state.synced(PATIENCE).await;
             if missing > 0 {
                 tracing::warn!(
@@ -158,9 +167,9 @@ impl Plan {
                     "Some resources are not complete with the new options"
                 );
             }
-            exposed.set(state.world());
-            // Nobody waits any more where this fails.
+            // Either fails only where nobody hands over any more.
             let _ = complete.send(());
+            let _ = ended.await;
         }
         exposed.set(state.world());
         loop {

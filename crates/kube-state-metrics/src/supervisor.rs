@@ -6,6 +6,7 @@ use crate::autoshard::Membership;
 use crate::custom::discovery::Known;
 use crate::input::api::{Api, Current};
 use crate::options::Options;
+use crate::plan::Handover;
 use crate::reload::{Fault, Files, Loaded};
 use crate::telemetry::Telemetry;
 use crate::watching::Watching;
@@ -133,6 +134,7 @@ impl Supervisor {
             false => connected(&loaded.options).await?,
         };
         let (complete, told) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
         let start = Start {
             loaded: &loaded,
             connection: connection.as_ref(),
@@ -140,10 +142,11 @@ impl Supervisor {
             exposed: &self.exposed,
             known: &self.known,
         };
-        let following = start.follow(Some(complete)).await?;
+        let following = start.follow(Some(Handover { complete, ended })).await?;
         // Where nothing is to be waited for, the other side is gone already.
         let _ = told.await;
         self.following = following;
+        let _ = end.send(());
         self.api.set(connection.as_ref().map(|c| c.api.clone()));
         self.connection = connection;
         self.loaded = loaded;
@@ -188,7 +191,7 @@ struct Start<'a> {
 
 impl Start<'_> {
     /// Begins. Where objects come from files, they are read here.
-    async fn follow(self, complete: Option<oneshot::Sender<()>>) -> Result<JoinSet<()>, String> {
+    async fn follow(self, handover: Option<Handover>) -> Result<JoinSet<()>, String> {
         let mut tasks = JoinSet::new();
         let (plan, options) = (&self.loaded.plan, &self.loaded.options);
         let Some(Connection { api, streaming }) = self.connection else {
@@ -214,7 +217,7 @@ impl Start<'_> {
         let (exposed, known) = (self.exposed.clone(), self.known.clone());
         let following = plan
             .clone()
-            .follow(watching, exposed, shares, known, complete);
+            .follow(watching, exposed, shares, known, handover);
         tasks.spawn(following);
         Ok(tasks)
     }
