@@ -50,8 +50,8 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
 
 /// All that runs. Dropped in this order: who asks goes before who is asked.
 struct Demo {
-    prometheus: Option<Process>,
-    exporters: Vec<(Process, PathBuf)>,
+    /// Prometheus first, then the exporters, each with its log.
+    programs: Vec<(Process, PathBuf)>,
     _databases: Vec<Database>,
     rows: Vec<Row>,
     _folder: tempfile::TempDir,
@@ -63,8 +63,7 @@ impl Demo {
         // Servers that run as other users have to find their way through.
         open_to_all(folder.path())?;
         let mut demo = Demo {
-            prometheus: None,
-            exporters: Vec::new(),
+            programs: Vec::new(),
             _databases: Vec::new(),
             rows: Vec::new(),
             _folder: folder,
@@ -127,7 +126,7 @@ impl Demo {
         }
         let log = folder.join("exporter.log");
         let process = Process::start(exporter.binary, &mut command, &log)?;
-        self.exporters.push((process, log));
+        self.programs.push((process, log));
         let row = |path: &str, up| Row {
             name: exporter.name.to_owned(),
             address: address(exporter.port),
@@ -145,12 +144,9 @@ impl Demo {
     fn add_prometheus(&mut self, folder: &Path) -> Result<(), String> {
         make(folder)?;
         let mut config = format!(
-            "global: {{scrape_interval: 5s, evaluation_interval: 5s}}\nrule_files: [{:?}]\n\
+            "global: {{scrape_interval: 5s, evaluation_interval: 5s}}\nrule_files: {:?}\n\
              scrape_configs:\n",
-            run::root()
-                .join("charts/*/rules/*.yaml")
-                .display()
-                .to_string()
+            rule_files()?
         );
         for row in self.rows.iter().filter(|row| row.path == "/metrics") {
             config += &format!(
@@ -169,7 +165,8 @@ impl Demo {
                 folder.join("data").display()
             ));
         let log = folder.join("log");
-        self.prometheus = Some(Process::start("prometheus", &mut command, &log)?);
+        let process = Process::start("prometheus", &mut command, &log)?;
+        self.programs.insert(0, (process, log));
         self.rows.push(Row {
             name: "prometheus".to_owned(),
             address: "127.0.0.1:9090".to_owned(),
@@ -184,7 +181,7 @@ impl Demo {
         let started = Instant::now();
         let refresh = std::io::stdout().is_terminal();
         loop {
-            for (process, log) in &mut self.exporters {
+            for (process, log) in &mut self.programs {
                 process.check(log)?;
             }
             let seen: Vec<Seen> = self.rows.iter().map(Row::look).collect();
@@ -209,6 +206,21 @@ impl Demo {
             }
         }
     }
+}
+
+/// The rules of all charts. Prometheus takes a pattern in the last part of a path only.
+fn rule_files() -> Result<Vec<String>, String> {
+    let charts = run::root().join("charts");
+    let told = |e: std::io::Error| format!("{}: {e}", charts.display());
+    let mut files = Vec::new();
+    for chart in fs::read_dir(&charts).map_err(told)? {
+        let rules = chart.map_err(told)?.path().join("rules");
+        if rules.is_dir() {
+            files.push(rules.join("*.yaml").display().to_string());
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn make(folder: &Path) -> Result<(), String> {
