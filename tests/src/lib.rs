@@ -6,6 +6,7 @@ pub mod hung_mount;
 pub mod mariadb;
 pub mod peers;
 pub mod pki;
+pub mod port;
 pub mod postgres;
 pub mod redis;
 

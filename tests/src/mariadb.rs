@@ -1,8 +1,8 @@
 //! A MariaDB server of one's own, from the distribution's programs, on a free loopback port.
 
+use crate::port::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -185,11 +185,6 @@ fn user() -> Option<&'static str> {
     rustix::process::geteuid()
         .is_root()
         .then_some("--user=root")
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// A data folder that was set up once for all servers of a test binary. It is removed by the next

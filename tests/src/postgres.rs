@@ -1,9 +1,9 @@
 //! PostgreSQL servers for one test: made, started and stopped by it.
 
+use crate::port::free_port;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -356,12 +356,6 @@ impl Drop for Session {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Who servers run as where we are root, which they refuse to.

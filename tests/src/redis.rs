@@ -1,5 +1,6 @@
 //! Redis servers and Sentinels that a test starts, and one that only pretends to be one.
 
+use crate::port::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,20 +18,6 @@ pub struct Server {
     arguments: Vec<String>,
     /// Port on 127.0.0.1.
     pub port: u16,
-}
-
-/// A port that nothing listens on now.
-pub fn free_port() -> u16 {
-    // Above it the port of the cluster bus has to be free too.
-    loop {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|l| l.local_addr())
-            .unwrap()
-            .port();
-        if port < 55_000 {
-            return port;
-        }
-    }
 }
 
 impl Server {

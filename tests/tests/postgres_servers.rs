@@ -1,7 +1,8 @@
 //! The PostgreSQL exporter against real servers.
 
 use e2e::pki::Authority;
-use e2e::postgres::{Postgres, free_port, installations, newest};
+use e2e::port::free_port;
+use e2e::postgres::{Postgres, installations, newest};
 use e2e::{Daemon, Reply, daemon, run};
 use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt;

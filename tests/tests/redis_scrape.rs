@@ -1,7 +1,8 @@
 //! The Redis exporter against real servers.
 
 use e2e::pki::Authority;
-use e2e::redis::{Pretender, Server, Value, cmd, free_port, join, open};
+use e2e::port::free_port;
+use e2e::redis::{Pretender, Server, Value, cmd, join, open};
 use e2e::{Daemon, Reply};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};

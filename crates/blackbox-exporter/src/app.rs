@@ -10,7 +10,7 @@ use crate::routes::Place;
 use crate::service::{Own, ProbeHandler, Service, Settings, own_families};
 use exporter_core::build_info::BuildInfo;
 use exporter_core::build_info_family;
-use exporter_core::cli::{Dialect, Flag, Matches};
+use exporter_core::cli::{Dialect, Exit, Flag, Matches};
 use exporter_core::exposition::Family;
 use exporter_core::launch::{self, Program};
 use exporter_core::listing::Listing;
@@ -81,8 +81,7 @@ struct Flags {
 pub fn run(arguments: &[String]) -> i32 {
     let flags = PROGRAM.parse(arguments, table(), read);
     if flags.options.list_metrics {
-        print!("{}", list_metrics());
-        return 0;
+        Exit::print(list_metrics()).exit();
     }
     log::start(&flags.log);
     launch::run(start(&flags))

@@ -1,5 +1,6 @@
 //! URLs as Go's `net/url` reads them: paths and queries stay as they are written.
 
+use percent_encoding::percent_decode_str;
 use std::fmt;
 
 /// An absolute URL with an authority, or a reference to resolve against one.
@@ -234,20 +235,7 @@ pub fn escape(text: &str, more: &[u8]) -> String {
 
 /// Replaces percent escapes; malformed ones stay.
 pub fn unescape(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, tail)) = rest.split_first() {
-        rest = tail;
-        let digit = |b: Option<&u8>| char::from(*b?).to_digit(16);
-        match (byte, digit(tail.first()), digit(tail.get(1))) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = &tail[2..];
-            }
-            _ => bytes.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Resolves `.` and `..` of a path.

@@ -3,7 +3,8 @@
 use crate::build_info::BuildInfo;
 use crate::cli::{App, Dialect, Exit, Flag, Matches};
 use crate::collector::Definition;
-use crate::web::flags::WebFlags;
+use crate::log::LogFlags;
+use crate::web::flags::{MetricsFlags, WebFlags};
 use crate::web::{Listener, Server};
 use std::future::Future;
 use std::time::Duration;
@@ -86,6 +87,36 @@ pub fn status(result: Result<(), String>) -> i32 {
             tracing::error!("{error}");
             1
         }
+    }
+}
+
+/// Flags that every exporter with a settable telemetry path has, read.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Of the listener.
+    pub web: WebFlags,
+    /// Of the telemetry path.
+    pub metrics: MetricsFlags,
+    /// Of the log.
+    pub log: LogFlags,
+    /// All flags, for collectors that read their own.
+    pub matches: Matches,
+}
+
+impl Common {
+    /// Reads and checks them.
+    ///
+    /// # Errors
+    /// The flag and what was expected.
+    pub fn read(matches: Matches) -> Result<Self, String> {
+        let common = Common {
+            web: WebFlags::read(&matches)?,
+            metrics: MetricsFlags::read(&matches)?,
+            log: LogFlags::read(&matches)?,
+            matches,
+        };
+        common.metrics.check()?;
+        Ok(common)
     }
 }
 

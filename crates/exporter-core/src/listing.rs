@@ -1,6 +1,7 @@
 //! `--list-metrics`: every family as a Markdown table, from the same statics that samples are put
 //! under.
 
+use crate::collector::Definition;
 use crate::exposition::Family;
 use crate::{self_metrics, web};
 use std::fmt::Write;
@@ -28,6 +29,19 @@ impl Listing {
     pub fn add<'a>(&mut self, collector: &str, families: impl IntoIterator<Item = &'a Family>) {
         for family in families {
             self.push(family, collector);
+        }
+    }
+
+    /// Adds all collectors of a table; those that do not run unasked are marked.
+    pub fn add_table<Cx, Made>(&mut self, table: &[Definition<Cx, Made>]) {
+        for definition in table {
+            let state = if definition.default_on() {
+                ""
+            } else {
+                " (off)"
+            };
+            let families = (definition.families)();
+            self.add(&format!("{}{state}", definition.name), families);
         }
     }
 

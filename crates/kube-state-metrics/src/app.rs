@@ -8,7 +8,7 @@ use crate::server::{Live, Metrics, Ready, landing, ok};
 use crate::supervisor;
 use crate::telemetry::{INFO, Telemetry};
 use crate::world::Exposed;
-use exporter_core::cli::{Dialect, Flag};
+use exporter_core::cli::{Dialect, Exit, Flag};
 use exporter_core::launch::{self, Program};
 use exporter_core::log::{self, Shape};
 use exporter_core::web::front::Front;
@@ -27,8 +27,7 @@ pub fn run(arguments: &[String]) -> i32 {
         Ok((Options::read(&matches)?, LogOptions::read(&matches)?))
     });
     if options.list_metrics {
-        print!("{}", listing::markdown());
-        return 0;
+        Exit::print(listing::markdown()).exit();
     }
     let level = if logging.verbosity > 0 {
         Level::DEBUG

@@ -6,19 +6,20 @@ use crate::options::Options;
 use crate::scrape::{Exporter, FAMILIES, Probe, ScrapeOptions, Telemetry};
 use crate::server::{Address, SessionOptions};
 use exporter_core::build_info::BuildInfo;
-use exporter_core::cli::{Dialect, Flag, Matches};
+use exporter_core::cli::{Dialect, Exit, Flag, Matches};
+use exporter_core::collector;
 use exporter_core::exposition::Family;
-use exporter_core::launch::{self, Program};
+use exporter_core::launch::{self, Common, Program};
 use exporter_core::listing::Listing;
 use exporter_core::log::{self, LogFlags};
 use exporter_core::probe::AllowList;
 use exporter_core::reload::Reloader;
 use exporter_core::self_metrics::raise_file_limit;
-use exporter_core::web::flags::{MetricsFlags, WebFlags, listening_on};
+use exporter_core::web::flags::{MetricsFlags, listening_on};
 use exporter_core::web::front::Front;
 use exporter_core::web::{
     Answer, Handler, Landing, MetricsHandler, MetricsOptions, OnError, Request, Response, full,
-    landing, text,
+    text,
 };
 use exporter_core::{build_info_family, reload_families};
 use http::StatusCode;
@@ -48,27 +49,22 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// All flags, read.
 struct Flags {
     options: Options,
-    web: WebFlags,
-    metrics: MetricsFlags,
-    log: LogFlags,
-    matches: Matches,
+    common: Common,
 }
 
 /// Runs the exporter. The value is the exit status.
 pub fn run(arguments: &[String]) -> i32 {
     let flags = PROGRAM.parse(arguments, table(), read);
     if flags.options.list_metrics {
-        print!("{}", list_metrics());
-        return 0;
+        Exit::print(list_metrics()).exit();
     }
-    log::start(&flags.log);
+    log::start(&flags.common.log);
     launch::run(start(&flags))
 }
 
 /// All flags in the order of `--help`: those of all collectors, then the rest.
 fn table() -> Vec<Flag> {
-    let mut flags: Vec<Flag> = TABLE.iter().flat_map(|d| d.flags).cloned().collect();
-    flags.extend(TABLE.iter().map(|d| d.switch.clone()));
+    let mut flags = collector::flags(TABLE);
     flags.extend_from_slice(Options::TABLE);
     let mut metrics = MetricsFlags::TABLE.to_vec();
     for flag in &mut metrics {
@@ -86,14 +82,10 @@ fn table() -> Vec<Flag> {
 fn read(matches: Matches) -> Result<Flags, String> {
     let flags = Flags {
         options: Options::read(&matches)?,
-        web: WebFlags::read(&matches)?,
-        metrics: MetricsFlags::read(&matches)?,
-        log: LogFlags::read(&matches)?,
-        matches,
+        common: Common::read(matches)?,
     };
-    flags.metrics.check()?;
-    if [PROBE, RELOAD].contains(&flags.metrics.telemetry_path.as_str()) {
-        let path = &flags.metrics.telemetry_path;
+    if [PROBE, RELOAD].contains(&flags.common.metrics.telemetry_path.as_str()) {
+        let path = &flags.common.metrics.telemetry_path;
         return Err(format!("--web.telemetry-path: {path} has another meaning"));
     }
     Ok(flags)
@@ -101,15 +93,7 @@ fn read(matches: Matches) -> Result<Flags, String> {
 
 fn list_metrics() -> String {
     let mut listing = Listing::new(INFO.name);
-    for definition in TABLE {
-        let state = if definition.default_on() {
-            ""
-        } else {
-            " (off)"
-        };
-        let families = (definition.families)();
-        listing.add(&format!("{}{state}", definition.name), families);
-    }
+    listing.add_table(TABLE);
     let reloads = reload_families!("mysqld_exporter");
     let own = [&BUILD, reloads.successful, reloads.timestamp];
     listing.finish(own.into_iter().chain(FAMILIES), true)
@@ -119,19 +103,18 @@ async fn start(flags: &Flags) -> Result<(), String> {
     PROGRAM.announce();
     flags.options.check()?;
     raise_file_limit();
-    let (collectors, _) = launch::collectors(TABLE, &flags.matches, &flags.matches, false)?;
+    let (collectors, _) =
+        launch::collectors(TABLE, &flags.common.matches, &flags.common.matches, false)?;
     let exporter = Arc::new(Exporter::new(collectors, scrape_options(flags)?));
     let reloader = reloader(&exporter, defaults(&flags.options)?);
     reloader.reload()?;
     if flags.options.config_check {
-        Front::from_file(&flags.web.config_file)?;
-        println!("the configuration is valid");
-        return Ok(());
+        Front::from_file(&flags.common.web.config_file)?;
+        Exit::print("the configuration is valid\n".to_owned()).exit();
     }
     let telemetry = telemetry(flags, &exporter, &reloader);
     if flags.options.once {
-        print!("{}", telemetry.once().await?);
-        return Ok(());
+        Exit::print(telemetry.once().await?).exit();
     }
     serve(flags, exporter, reloader, telemetry).await
 }
@@ -141,7 +124,7 @@ fn scrape_options(flags: &Flags) -> Result<ScrapeOptions, String> {
     let positive = |seconds: i64| u64::try_from(seconds).ok().filter(|s| *s > 0);
     Ok(ScrapeOptions {
         timeout_offset: options.timeout_offset,
-        longest: Some(flags.metrics.timeout.value).filter(|t| !t.is_zero()),
+        longest: Some(flags.common.metrics.timeout.value).filter(|t| !t.is_zero()),
         query_timeout: positive(options.query_timeout).map(Duration::from_secs),
         connections: usize::try_from(options.max_open_connections).unwrap_or(usize::MAX),
         session: SessionOptions {
@@ -187,7 +170,7 @@ fn telemetry(flags: &Flags, exporter: &Arc<Exporter>, reloader: &Reloader) -> Me
     };
     let options = MetricsOptions {
         error_metrics: false,
-        ..flags.metrics.options(INFO)
+        ..flags.common.metrics.options(INFO)
     };
     MetricsHandler::new(source, options)
 }
@@ -195,7 +178,7 @@ fn telemetry(flags: &Flags, exporter: &Arc<Exporter>, reloader: &Reloader) -> Me
 fn probe(flags: &Flags, exporter: &Arc<Exporter>) -> MetricsHandler {
     let options = MetricsOptions {
         on_error: OnError::Continue,
-        offers: flags.metrics.options(INFO).offers,
+        offers: flags.common.metrics.options(INFO).offers,
         ..MetricsOptions::of_a_target()
     };
     MetricsHandler::new(Probe(exporter.clone()), options)
@@ -207,16 +190,12 @@ async fn serve(
     reloader: Reloader,
     telemetry: MetricsHandler,
 ) -> Result<(), String> {
-    let path = flags.metrics.telemetry_path.as_str();
-    let mut server = launch::server(&flags.web)?
+    let path = flags.common.metrics.telemetry_path.as_str();
+    let server = launch::server(&flags.common.web)?
         .route(PROBE, probe(flags, &exporter))
-        .route(RELOAD, ReloadPath(reloader.clone()));
-    server = match path {
-        "/" => server.fallback(telemetry),
-        path => server
-            .route(path, telemetry)
-            .route("/", landing_page(path).handler()),
-    };
+        .route(RELOAD, ReloadPath(reloader.clone()))
+        .telemetry(path, telemetry, landing(path))
+        .health();
     reloader.on_hangup()?;
     tokio::spawn(async move {
         let mut sweep = tokio::time::interval(SWEEP);
@@ -225,14 +204,10 @@ async fn serve(
             exporter.expire();
         }
     });
-    server
-        .route("/-/healthy", landing::healthy())
-        .route("/-/ready", landing::healthy())
-        .run()
-        .await
+    server.run().await
 }
 
-fn landing_page(path: &str) -> Landing {
+fn landing(path: &str) -> Landing {
     Landing {
         name: "MySQLd Exporter",
         description: "Prometheus Exporter for MySQL servers",

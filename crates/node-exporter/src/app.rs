@@ -8,15 +8,15 @@ use crate::paths::{self, NamedSet};
 use exporter_core::build_info::BuildInfo;
 use exporter_core::build_info_family;
 use exporter_core::cli::{Dialect, Exit, Flag, Matches};
-use exporter_core::collector::{Set, SetOptions};
+use exporter_core::collector::{self, Set, SetOptions};
 use exporter_core::exposition::Family;
-use exporter_core::launch::{self, Program};
+use exporter_core::launch::{self, Common, Program};
 use exporter_core::listing::Listing;
 use exporter_core::log::{self, LogFlags};
 use exporter_core::self_metrics::raise_file_limit;
 use exporter_core::web::flags::{MetricsFlags, WebFlags};
 use exporter_core::web::front::Front;
-use exporter_core::web::{Landing, MetricsHandler, landing};
+use exporter_core::web::{Landing, MetricsHandler};
 use std::path::{Path, PathBuf};
 
 static BUILD: Family = build_info_family!("node_exporter");
@@ -40,10 +40,7 @@ const INFO: BuildInfo = BuildInfo {
 /// All flags, read.
 struct Flags {
     options: Options,
-    web: WebFlags,
-    metrics: MetricsFlags,
-    log: LogFlags,
-    matches: Matches,
+    common: Common,
 }
 
 const PROGRAM: Program = Program {
@@ -58,14 +55,13 @@ pub fn run(arguments: &[String]) -> i32 {
     if flags.options.list_metrics {
         Exit::print(list_metrics()).exit();
     }
-    log::start(&flags.log);
+    log::start(&flags.common.log);
     launch::run(start(&flags))
 }
 
 /// All flags in the order of `--help`: those of all collectors, then the rest.
 fn table() -> Vec<Flag> {
-    let mut flags: Vec<Flag> = TABLE.iter().flat_map(|d| d.flags).cloned().collect();
-    flags.extend(TABLE.iter().map(|d| d.switch.clone()));
+    let mut flags = collector::flags(TABLE);
     flags.extend_from_slice(Options::TABLE);
     flags.extend_from_slice(MetricsFlags::TABLE);
     flags.extend_from_slice(WebFlags::TABLE);
@@ -74,28 +70,15 @@ fn table() -> Vec<Flag> {
 }
 
 fn read(matches: Matches) -> Result<Flags, String> {
-    let flags = Flags {
+    Ok(Flags {
         options: Options::read(&matches)?,
-        web: WebFlags::read(&matches)?,
-        metrics: MetricsFlags::read(&matches)?,
-        log: LogFlags::read(&matches)?,
-        matches,
-    };
-    flags.metrics.check()?;
-    Ok(flags)
+        common: Common::read(matches)?,
+    })
 }
 
 fn list_metrics() -> String {
     let mut listing = Listing::new(INFO.name);
-    for definition in TABLE {
-        let state = if definition.default_on() {
-            ""
-        } else {
-            " (off)"
-        };
-        let families = (definition.families)();
-        listing.add(&format!("{}{state}", definition.name), families);
-    }
+    listing.add_table(TABLE);
     listing.finish([&BUILD, &DURATION, &SUCCESS], true)
 }
 
@@ -109,11 +92,10 @@ async fn start(flags: &Flags) -> Result<(), String> {
     raise_file_limit();
     let collectors = collectors(flags)?;
     let sets = paths::read(&flags.options.sets, &collectors)?;
-    let handler = MetricsHandler::new(collectors, flags.metrics.options(INFO));
+    let handler = MetricsHandler::new(collectors, flags.common.metrics.options(INFO));
     if flags.options.config_check {
-        Front::from_file(&flags.web.config_file)?;
-        println!("the configuration is valid");
-        return Ok(());
+        Front::from_file(&flags.common.web.config_file)?;
+        Exit::print("the configuration is valid\n".to_owned()).exit();
     }
     if flags.options.once {
         Exit::print(handler.once().await?).exit();
@@ -126,7 +108,8 @@ fn collectors(flags: &Flags) -> Result<Set, String> {
     let options = &flags.options;
     let host = host(flags);
     let disable_defaults = options.disable_defaults;
-    let (enabled, disabled) = launch::collectors(TABLE, &host, &flags.matches, disable_defaults)?;
+    let (enabled, disabled) =
+        launch::collectors(TABLE, &host, &flags.common.matches, disable_defaults)?;
     let options = SetOptions {
         duration: &DURATION,
         success: &SUCCESS,
@@ -138,10 +121,10 @@ fn collectors(flags: &Flags) -> Result<Set, String> {
 fn host(flags: &Flags) -> Host {
     let options = &flags.options;
     let runs = TABLE.iter();
-    let runs = runs.filter(|d| d.is_enabled(&flags.matches, options.disable_defaults));
+    let runs = runs.filter(|d| d.is_enabled(&flags.common.matches, options.disable_defaults));
     Host {
         runs: runs.map(|d| d.name).collect(),
-        matches: flags.matches.clone(),
+        matches: flags.common.matches.clone(),
         proc: PathBuf::from(&options.procfs.value),
         sys: PathBuf::from(&options.sysfs.value),
         root: options.rootfs.clone(),
@@ -151,22 +134,13 @@ fn host(flags: &Flags) -> Host {
 }
 
 async fn serve(flags: &Flags, handler: MetricsHandler, sets: &[NamedSet]) -> Result<(), String> {
-    let path = flags.metrics.telemetry_path.as_str();
-    let mut server = launch::server(&flags.web)?;
+    let path = flags.common.metrics.telemetry_path.as_str();
+    let mut server = launch::server(&flags.common.web)?;
     for set in sets {
         server = server.route(set.path(path), set.handler(&handler));
     }
-    server = match path {
-        "/" => server.fallback(handler),
-        path => server
-            .route(path, handler)
-            .route("/", landing(path, sets).handler()),
-    };
-    server
-        .route("/-/healthy", landing::healthy())
-        .route("/-/ready", landing::healthy())
-        .run()
-        .await
+    let page = landing(path, sets);
+    server.telemetry(path, handler, page).health().run().await
 }
 
 fn landing(path: &str, sets: &[NamedSet]) -> Landing {

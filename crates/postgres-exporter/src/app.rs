@@ -11,19 +11,19 @@ use crate::probe::Probe;
 use crate::target::Target;
 use exporter_core::build_info::BuildInfo;
 use exporter_core::build_info_family;
-use exporter_core::cli::{Dialect, Flag, Matches};
+use exporter_core::cli::{Dialect, Exit, Flag, Matches};
 use exporter_core::collector::asynchronous::Named as NamedCollector;
 use exporter_core::collector::{AsyncSet, SetOptions};
 use exporter_core::exposition::{Family, Offers};
-use exporter_core::launch::{self, Program};
+use exporter_core::launch::{self, Common, Program};
 use exporter_core::listing::Listing;
 use exporter_core::log::{self, LogFlags};
 use exporter_core::reload::{ReloadFamilies, ReloadPath, Reloader};
 use exporter_core::reload_families;
 use exporter_core::self_metrics::raise_file_limit;
-use exporter_core::web::flags::{MetricsFlags, WebFlags, listening_on};
+use exporter_core::web::flags::listening_on;
 use exporter_core::web::metrics::OnError;
-use exporter_core::web::{Landing, MetricsHandler, MetricsOptions, landing};
+use exporter_core::web::{Landing, MetricsHandler, MetricsOptions};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -57,24 +57,19 @@ const PROGRAM: Program = Program {
 struct All {
     flags: Flags,
     options: Options,
-    web: WebFlags,
-    metrics: MetricsFlags,
-    log: LogFlags,
-    matches: Matches,
+    common: Common,
 }
 
 /// Runs the exporter. The value is the exit status.
 pub fn run(arguments: &[String], env: &Environment) -> i32 {
     let all = PROGRAM.parse(arguments, table(), read);
     if all.flags.list_metrics {
-        print!("{}", list_metrics());
-        return 0;
+        Exit::print(list_metrics()).exit();
     }
     if all.flags.dump_maps {
-        print!("{}", legacy::dump());
-        return 0;
+        Exit::print(legacy::dump()).exit();
     }
-    log::start(&all.log);
+    log::start(&all.common.log);
     launch::run(start(&all, env))
 }
 
@@ -90,30 +85,17 @@ fn table() -> Vec<Flag> {
 
 fn read(matches: Matches) -> Result<All, String> {
     let flags = Flags::read(&matches)?;
-    let all = All {
+    Ok(All {
         options: Options::read(&flags)?,
         flags,
-        web: WebFlags::read(&matches)?,
-        metrics: MetricsFlags::read(&matches)?,
-        log: LogFlags::read(&matches)?,
-        matches,
-    };
-    all.metrics.check()?;
-    Ok(all)
+        common: Common::read(matches)?,
+    })
 }
 
 /// The table of all metrics.
 pub fn list_metrics() -> String {
     let mut listing = Listing::new(INFO.name);
-    for definition in TABLE {
-        let state = if definition.default_on() {
-            ""
-        } else {
-            " (off)"
-        };
-        let families = (definition.families)();
-        listing.add(&format!("{}{state}", definition.name), families);
-    }
+    listing.add_table(TABLE);
     listing.add("every server", legacy::families());
     let own = [
         &BUILD,
@@ -163,10 +145,10 @@ fn exporter(all: &All) -> Result<Exporter, String> {
         queries: all.flags.query_path.clone(),
     })?;
     let setup = Setup {
-        matches: all.matches.clone(),
+        matches: all.common.matches.clone(),
         exclude_databases: options.filter.exclude.clone(),
     };
-    let (mut made, _) = launch::collectors(TABLE, &setup, &all.matches, false)?;
+    let (mut made, _) = launch::collectors(TABLE, &setup, &all.common.matches, false)?;
     if all.flags.disable_settings_metrics {
         made.retain(|(name, _)| *name != "settings");
     }
@@ -231,7 +213,7 @@ async fn serve(
     reloader: &Reloader,
 ) -> Result<(), String> {
     let timeout = all.options.timeout;
-    let options = all.metrics.options(INFO);
+    let options = all.common.metrics.options(INFO);
     let options = MetricsOptions {
         request_metrics: false,
         error_metrics: false,
@@ -240,30 +222,23 @@ async fn serve(
     };
     let of_target = MetricsOptions {
         offers: Offers {
-            open_metrics: all.metrics.enable_openmetrics,
+            open_metrics: all.common.metrics.enable_openmetrics,
         },
         on_error: OnError::Continue,
         timeout: options.timeout,
         ..MetricsOptions::of_a_target()
     };
     let handler = MetricsHandler::new(metrics, options);
-    let mut server =
-        launch::server(&all.web)?.route("/probe", MetricsHandler::new(probe, of_target));
-    let path = all.metrics.telemetry_path.as_str();
-    server = match path {
-        "/" => server.fallback(handler),
-        path => server
-            .route(path, handler)
-            .route("/", landing(path).handler()),
-    };
+    let path = all.common.metrics.telemetry_path.as_str();
     let reload = ReloadPath {
         post_only: true,
         done: "",
     };
-    server
-        .route("/-/healthy", landing::healthy())
-        .route("/-/ready", landing::healthy())
+    launch::server(&all.common.web)?
+        .route("/probe", MetricsHandler::new(probe, of_target))
         .route("/-/reload", reloader.handler(reload))
+        .telemetry(path, handler, landing(path))
+        .health()
         .run()
         .await
 }

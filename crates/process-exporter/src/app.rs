@@ -9,7 +9,7 @@ use crate::source::Processes;
 use crate::tracker::{self, Recheck, Tracker};
 use exporter_core::build_info::BuildInfo;
 use exporter_core::build_info_family;
-use exporter_core::cli::{Dialect, Matches};
+use exporter_core::cli::{Dialect, Exit, Matches};
 use exporter_core::exposition::Family;
 use exporter_core::launch::{self, Program};
 use exporter_core::listing::Listing;
@@ -18,9 +18,7 @@ use exporter_core::reload::{ReloadFamilies, ReloadPath, Reloader};
 use exporter_core::self_metrics::raise_file_limit;
 use exporter_core::web::flags::WebFlags;
 use exporter_core::web::front::Front;
-use exporter_core::web::{
-    Landing, MetricsHandler, MetricsOptions, OnError, Request, landing, text,
-};
+use exporter_core::web::{Landing, MetricsHandler, MetricsOptions, OnError, Request, text};
 use http::StatusCode;
 use std::path::Path;
 use tracing::Level;
@@ -47,16 +45,13 @@ const MANUAL: &str = include_str!("manual.txt");
 pub fn run(arguments: &[String]) -> i32 {
     let options = PROGRAM.parse(arguments, Options::TABLE.to_vec(), read);
     if options.version {
-        println!("{}", INFO.text());
-        return 0;
+        Exit::print(INFO.text() + "\n").exit();
     }
     if options.man {
-        print!("{MANUAL}");
-        return 0;
+        Exit::print(MANUAL.to_owned()).exit();
     }
     if options.list_metrics {
-        print!("{}", list_metrics());
-        return 0;
+        Exit::print(list_metrics()).exit();
     }
     let level = if options.debug {
         Level::DEBUG
@@ -143,8 +138,7 @@ async fn start(options: Options) -> Result<(), String> {
     let naming = naming(&options)?;
     if options.config_check {
         Front::from_file(&options.web_config_file)?;
-        println!("the configuration is valid");
-        return Ok(());
+        Exit::print("the configuration is valid\n".to_owned()).exit();
     }
     raise_file_limit();
     let procfs = options.procfs.display();
@@ -171,8 +165,7 @@ async fn start(options: Options) -> Result<(), String> {
     if !options.once_delay.is_zero() {
         handler.once().await?;
         tokio::time::sleep(options.once_delay).await;
-        print!("{}", handler.once().await?);
-        return Ok(());
+        Exit::print(handler.once().await?).exit();
     }
     serve(&options, handler, reloader).await
 }
@@ -215,8 +208,7 @@ async fn serve(
     let path = options.telemetry_path.as_str();
     let mut server = launch::server(&web)?
         .route(path, handler)
-        .route("/-/healthy", landing::healthy())
-        .route("/-/ready", landing::healthy())
+        .health()
         .route("/debug/pprof/", |_: Request| async {
             text(StatusCode::NOT_FOUND, "404 page not found")
         })

@@ -9,7 +9,7 @@ use crate::passwords::PasswordFile;
 use crate::settings::Settings;
 use exporter_core::build_info::{self, BuildInfo};
 use exporter_core::build_info_family;
-use exporter_core::cli::{Dialect, Flag};
+use exporter_core::cli::{Dialect, Exit, Flag};
 use exporter_core::exposition::Family;
 use exporter_core::exposition::compress::Coding;
 use exporter_core::launch::{self, Program};
@@ -56,13 +56,11 @@ pub fn run(arguments: &[String]) -> i32 {
         Ok((Options::read(&matches)?, Extra::read(&matches)?))
     });
     if extra.list_metrics {
-        print!("{}", listing());
-        return 0;
+        Exit::print(listing()).exit();
     }
     let banner = log::line(Shape::Logrus, Level::INFO, "", &banner(), &[]);
     if options.version {
-        println!("{banner}");
-        return 0;
+        Exit::print(banner + "\n").exit();
     }
     // Always in this shape, whatever the log's is. Nobody is there to be told of a closed log.
     let _ = writeln!(std::io::stderr(), "{banner}");

@@ -103,6 +103,86 @@ impl<Cx, Made> Definition<Cx, Made> {
     }
 }
 
+/// The flags of a table's collectors, then the switches of all of them.
+pub fn flags<Cx, Made>(table: &[Definition<Cx, Made>]) -> Vec<Flag> {
+    let own = table.iter().flat_map(|d| d.flags);
+    let switches = table.iter().map(|d| &d.switch);
+    own.chain(switches).cloned().collect()
+}
+
+/// The switch of a collector: `collector_switch!("collector.", arp, on)` is
+/// `--[no-]collector.arp`, which runs without being asked for.
+#[macro_export]
+macro_rules! collector_switch {
+    ($prefix:literal, $name:expr, on) => {
+        $crate::collector_switch!(@ $prefix, $name, "on", "true")
+    };
+    ($prefix:literal, $name:expr, off) => {
+        $crate::collector_switch!(@ $prefix, $name, "off", "false")
+    };
+    (@ $prefix:literal, $name:expr, $state:literal, $default:literal) => {
+        $crate::cli::Flag::new(
+            concat!($prefix, $name),
+            $crate::cli::FlagKind::Bool,
+            false,
+            &[$default],
+            concat!("Run the ", $name, " collector (default: ", $state, ")."),
+        )
+    };
+}
+
+/// A table of collectors, each by the name of its module, which has `FLAGS`, `families` and `new`,
+/// and whether it runs without being asked for.
+///
+/// ```
+/// use exporter_core::collector::Definition;
+///
+/// mod load {
+///     use exporter_core::{cli::Flag, collector::{Collector, Error, Scrape}};
+///     use exporter_core::exposition::{Arena, Family};
+///
+///     static LOAD: Family = Family::gauge("app_load", &[], "Load of the application.");
+///     pub const FLAGS: &[Flag] = &[];
+///
+///     pub fn families() -> Vec<&'static Family> {
+///         vec![&LOAD]
+///     }
+///
+///     pub fn new(_: &()) -> Result<Box<dyn Collector>, String> {
+///         Ok(Box::new(|out: &mut Arena, _: &Scrape| -> Result<(), Error> {
+///             out.put(&LOAD, &[], 0.5);
+///             Ok(())
+///         }))
+///     }
+/// }
+///
+/// exporter_core::collectors! {
+///     /// The table of collectors.
+///     pub static TABLE: Definition<()> =
+///     load: on,
+/// }
+///
+/// assert_eq!(TABLE[0].switch.name, "collector.load");
+/// ```
+#[macro_export]
+macro_rules! collectors {
+    (
+        $(#[$doc:meta])*
+        $vis:vis static $table:ident: $definition:ty = $( $name:ident: $state:ident, )*
+    ) => {
+        $(#[$doc])*
+        $vis static $table: &[$definition] = &[
+            $( $crate::collector::Definition {
+                name: stringify!($name),
+                switch: $crate::collector_switch!("collector.", stringify!($name), $state),
+                flags: $name::FLAGS,
+                families: $name::families,
+                new: $name::new,
+            }, )*
+        ];
+    };
+}
+
 /// One line of an exporter's table of collectors. `Cx` is what the exporter's constructors need,
 /// `Made` what they make; those that ask a server make an `Arc<dyn AsyncCollector<Target>>`.
 pub struct Definition<Cx: 'static, Made: 'static = Box<dyn Collector>> {

@@ -61,6 +61,7 @@ fn redirect(request: &Request, path: &str) -> Response {
 
 /// Paths of URLs.
 pub(super) mod path {
+    use percent_encoding::percent_decode_str;
     use std::borrow::Cow;
 
     /// Whether every percent sign begins an escape.
@@ -81,19 +82,7 @@ pub(super) mod path {
         if !path.contains('%') {
             return Cow::Borrowed(path);
         }
-        let mut bytes = Vec::with_capacity(path.len());
-        let mut rest = path.as_bytes();
-        while let Some((byte, tail)) = rest.split_first() {
-            rest = tail;
-            let digit = |b: Option<&u8>| char::from(*b?).to_digit(16);
-            match (byte, digit(tail.first()), digit(tail.get(1))) {
-                (b'%', Some(high), Some(low)) => {
-                    bytes.push((high * 16 + low) as u8);
-                    rest = &tail[2..];
-                }
-                _ => bytes.push(*byte),
-            }
-        }
+        let bytes: Vec<u8> = percent_decode_str(path).collect();
         crate::exposition::names::lossy(&bytes).into_owned().into()
     }
 

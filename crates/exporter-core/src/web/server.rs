@@ -2,6 +2,7 @@
 
 use super::front::Front;
 use super::handler::{Handler, Peer, Request, Response, full, text};
+use super::landing::{self, Landing};
 use super::listen::{Connection, Listener};
 use super::router::{Router, path};
 use super::strict::Strict;
@@ -96,6 +97,21 @@ impl Server {
     pub fn fallback(mut self, handler: impl Handler) -> Self {
         self.router.set_fallback(Arc::new(handler));
         self
+    }
+
+    /// Answers the telemetry path, and `/` with the page. A telemetry path of `/` answers every path
+    /// that has no handler of its own, as in the originals.
+    pub fn telemetry(self, path: &str, handler: impl Handler, page: Landing) -> Self {
+        match path {
+            "/" => self.fallback(handler),
+            path => self.route(path, handler).route("/", page.handler()),
+        }
+    }
+
+    /// Answers health and readiness with 200, at no cost.
+    pub fn health(self) -> Self {
+        self.route("/-/healthy", landing::healthy())
+            .route("/-/ready", landing::healthy())
     }
 
     /// Serves until SIGTERM or SIGINT, then lets requests under way finish.

@@ -1,7 +1,7 @@
 //! All collectors, one file each, and the table that registers them.
 
 use crate::server::{Error, Server, Session};
-use exporter_core::cli::{Flag, FlagKind, Matches};
+use exporter_core::cli::Matches;
 use exporter_core::collector::asynchronous::Collecting;
 use exporter_core::collector::{self, AsyncCollector, Definition, Scrape};
 use exporter_core::exposition::Arena;
@@ -112,13 +112,7 @@ macro_rules! collectors {
         pub static TABLE: &[Definition<Matches, Registered>] = &[
             $( Definition {
                 name: $name,
-                switch: Flag::new(
-                    concat!("collect.", $name),
-                    FlagKind::Bool,
-                    false,
-                    collectors!(@ $state),
-                    concat!("Run the ", $name, " collector (default: ", stringify!($state), ")."),
-                ),
+                switch: exporter_core::collector_switch!("collect.", $name, $state),
                 flags: $module::FLAGS,
                 families: $module::families,
                 new: |matches| Ok(Registered {
@@ -130,8 +124,6 @@ macro_rules! collectors {
             }, )*
         ];
     };
-    (@ on) => { &["true"] };
-    (@ off) => { &["false"] };
 }
 
 collectors! {

@@ -1,7 +1,6 @@
 //! All collectors, one file each.
 
 use crate::host::Host;
-use exporter_core::cli::{Flag, FlagKind};
 use exporter_core::collector::Definition;
 
 pub mod arp;
@@ -84,30 +83,9 @@ pub mod xfs;
 pub mod zfs;
 pub mod zoneinfo;
 
-macro_rules! collectors {
-    ($( $name:ident: $state:ident, )*) => {
-        /// The table of collectors: name and whether it runs without being asked for.
-        pub static TABLE: &[Definition<Host>] = &[
-            $( Definition {
-                name: stringify!($name),
-                switch: Flag::new(
-                    concat!("collector.", stringify!($name)),
-                    FlagKind::Bool,
-                    false,
-                    collectors!(@ $state),
-                    concat!("Run the ", stringify!($name), " collector (default: ", stringify!($state), ")."),
-                ),
-                flags: $name::FLAGS,
-                families: $name::families,
-                new: $name::new,
-            }, )*
-        ];
-    };
-    (@ on) => { &["true"] };
-    (@ off) => { &["false"] };
-}
-
-collectors! {
+exporter_core::collectors! {
+    /// The table of collectors: name and whether it runs without being asked for.
+    pub static TABLE: Definition<Host> =
     arp: on,
     bcache: on,
     bcachefs: on,

@@ -1,6 +1,6 @@
 //! All collectors, one file each.
 
-use exporter_core::cli::{Flag, FlagKind, Matches};
+use exporter_core::cli::{Flag, Matches};
 
 mod columns;
 mod statement;
@@ -60,31 +60,10 @@ pub fn flags() -> Vec<Flag> {
     flags
 }
 
-macro_rules! collectors {
-    ($( $name:ident: $state:ident, )*) => {
-        /// The table of collectors: name and whether it runs without being asked for. They ask in
-        /// this order; those that may take long stand last.
-        pub static TABLE: &[Definition] = &[
-            $( Definition {
-                name: stringify!($name),
-                switch: Flag::new(
-                    concat!("collector.", stringify!($name)),
-                    FlagKind::Bool,
-                    false,
-                    collectors!(@ $state),
-                    concat!("Run the ", stringify!($name), " collector (default: ", stringify!($state), ")."),
-                ),
-                flags: $name::FLAGS,
-                families: $name::families,
-                new: $name::new,
-            }, )*
-        ];
-    };
-    (@ on) => { &["true"] };
-    (@ off) => { &["false"] };
-}
-
-collectors! {
+exporter_core::collectors! {
+    /// The table of collectors: name and whether it runs without being asked for. They ask in
+    /// this order; those that may take long stand last.
+    pub static TABLE: Definition =
     postmaster: on,
     replication: on,
     replication_slots: on,
