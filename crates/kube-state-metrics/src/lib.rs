@@ -12,6 +12,7 @@ pub mod config;
 pub mod custom;
 pub mod exposition;
 pub mod input;
+pub mod labels;
 mod listing;
 pub mod object;
 pub mod options;
