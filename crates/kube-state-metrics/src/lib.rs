@@ -19,6 +19,7 @@ pub mod options;
 pub mod packing;
 pub mod plan;
 pub mod quantity;
+mod reaper;
 pub mod reload;
 pub mod resources;
 mod schedule;
