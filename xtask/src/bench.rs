@@ -2,7 +2,7 @@
 
 use crate::http::Connection;
 use crate::packages::{self, Exporter};
-use crate::{dist, run};
+use crate::{cluster, dist, run};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -52,12 +52,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         None => Vec::new(),
     };
     let one = |values: Vec<String>| values.into_iter().next_back();
-    let number = |value: Option<String>, default: usize| match value {
-        Some(text) => text
-            .parse()
-            .map_err(|_| format!("expected a number, got {text:?}")),
-        None => Ok(default),
-    };
+    let number = run::number;
     let peer = one(run::take_options(&mut arguments, "--peer")?)
         .ok_or("bench wants --peer PATH, a binary to compare with")?;
     let ours = one(run::take_options(&mut arguments, "--ours")?);
@@ -65,6 +60,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let peer_arguments = run::take_options(&mut arguments, "--peer-arg")?;
     let out = one(run::take_options(&mut arguments, "--out")?);
     let path = one(run::take_options(&mut arguments, "--path")?);
+    let cluster = cluster::Size::take(&mut arguments)?;
     let sleepers = number(one(run::take_options(&mut arguments, "--sleepers")?), 0)?;
     let scrapes = number(one(run::take_options(&mut arguments, "--scrapes")?), 500)?;
     let rounds = number(one(run::take_options(&mut arguments, "--rounds")?), 3)?;
@@ -87,12 +83,21 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         Side::new("ours", &ours, our_arguments),
         Side::new("peer", &peer, peer_arguments),
     ];
+    if options.exporter.name == cluster::EXPORTER {
+        let sides = sides.map(|side| (side.name, [side.command, side.arguments].concat()));
+        let size = cluster.scrapes(options.scrapes, options.rounds);
+        return finish(cluster::measure(sides, &size, &options.arguments)?, out);
+    }
     // What process exporters look at.
     let _sleepers = (0..sleepers)
         .map(|_| Command::new("sleep").arg("86400").spawn().map(Running))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| format!("sleep: {e}"))?;
-    let table = measure(sides, &options)?;
+    finish(measure(sides, &options)?, out)
+}
+
+/// Prints the table, and writes it where a file is wanted.
+fn finish(table: String, out: Option<String>) -> Result<(), String> {
     print!("{table}");
     match out {
         Some(path) => std::fs::write(&path, table).map_err(|e| format!("{path}: {e}")),
@@ -228,7 +233,7 @@ fn which(word: &str) -> Option<PathBuf> {
 type Column = fn(&Round) -> f64;
 
 /// A process that ends with us.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Running {
     fn proc(&self, file: &str) -> String {
@@ -236,7 +241,8 @@ impl Running {
         std::fs::read_to_string(path.join(file)).unwrap_or_default()
     }
 
-    fn cpu_seconds(&self) -> f64 {
+    /// Processor time so far, in user and kernel mode.
+    pub fn cpu_seconds(&self) -> f64 {
         let stat = self.proc("stat");
         let after = stat.rsplit(") ").next().unwrap_or("");
         let ticks = after.split(' ').skip(11).take(2);
@@ -244,9 +250,18 @@ impl Running {
     }
 
     /// Resident memory in MiB.
-    fn rss(&self) -> f64 {
+    pub fn rss(&self) -> f64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it was since the start.
+    pub fn peak_rss(&self) -> f64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> f64 {
         let status = self.proc("status");
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|l| l.strip_prefix(name));
         let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<f64>().ok());
         kib.unwrap_or(0.0) / 1024.0
     }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod charts;
+mod cluster;
 mod compat;
 mod deb;
 mod demo;
@@ -34,6 +35,8 @@ usage: cargo xtask COMMAND
   bench EXPORTER --peer PATH   CPU, memory, latency, start time and size beside a peer binary
         [--path /metrics] [--scrapes N] [--rounds N] [--ours PATH] [--out FILE]
         [--ours-arg ARG]... [--peer-arg ARG]... [--sleepers N] [-- ARGS FOR BOTH]...
+        [--pods N] [--nodes N] [--updates A SECOND]  of kube-state-metrics, before the API server of
+                               its tests
   compat OURS PEER             compares two endpoints (http:// URLs or files)
          [--values] [--ignore PREFIX]...
 

@@ -85,6 +85,16 @@ pub fn take_options(arguments: &mut Vec<String>, name: &str) -> Result<Vec<Strin
     Ok(values)
 }
 
+/// The number that an option has.
+pub fn number(value: Option<String>, default: usize) -> Result<usize, String> {
+    match value {
+        Some(text) => text
+            .parse()
+            .map_err(|_| format!("expected a number, got {text:?}")),
+        None => Ok(default),
+    }
+}
+
 /// Takes `--name` out of the arguments and tells whether it was there.
 pub fn take_switch(arguments: &mut Vec<String>, name: &str) -> bool {
     let before = arguments.len();

@@ -12,7 +12,8 @@ use exporter_core::cli::{Dialect, Exit, Flag};
 use exporter_core::launch::{self, Program};
 use exporter_core::log::{self, Shape};
 use exporter_core::web::front::Front;
-use exporter_core::web::{MetricsHandler, MetricsOptions, Server};
+use exporter_core::web::{MetricsHandler, MetricsOptions, Patience, Server};
+use std::time::Duration;
 use tracing::Level;
 
 const PROGRAM: Program = Program {
@@ -20,6 +21,9 @@ const PROGRAM: Program = Program {
     about: "kube-state-metrics exposes metrics about the state of Kubernetes objects.",
     dialect: Dialect::Pflag,
 };
+
+/// A head of a request to the telemetry port has this time.
+const OWN_HEAD: Duration = Duration::from_secs(5);
 
 /// Runs the exporter. The value is the exit status.
 pub fn run(arguments: &[String]) -> i32 {
@@ -47,6 +51,26 @@ async fn serve(options: Options) -> Result<(), String> {
     supervisor::run(options).await
 }
 
+/// The times of the main port. Zero is no bound, as in Go's servers, and those of heads and rests
+/// then are that of whole requests.
+fn patience(options: &Options) -> Patience {
+    let request = options.server_read_timeout;
+    let bound = |time: Duration| match time.is_zero() {
+        true => Duration::MAX,
+        false => time,
+    };
+    let or_request = |time: Duration| match time.is_zero() {
+        true => bound(request),
+        false => time,
+    };
+    Patience {
+        head: or_request(options.server_read_header_timeout),
+        request: Some(bound(request)),
+        answer: Some(bound(options.server_write_timeout)),
+        rest: or_request(options.server_idle_timeout),
+    }
+}
+
 /// The server of metrics and that of the exporter's own.
 pub(crate) fn servers(
     options: &Options,
@@ -66,6 +90,7 @@ pub(crate) fn servers(
         ("/livez", "Livez"),
     ];
     let main = Server::new()
+        .patience(patience(options))
         .bind(&address(&options.host, options.port))?
         .front(Front::from_file(&options.tls_config)?)
         .route(
@@ -88,7 +113,12 @@ pub(crate) fn servers(
         ..MetricsOptions::default()
     };
     let own = MetricsHandler::new(telemetry.clone(), own);
+    let patience = Patience {
+        head: OWN_HEAD,
+        ..Patience::default()
+    };
     let own = Server::new()
+        .patience(patience)
         .bind(&address(&options.telemetry_host, options.telemetry_port))?
         .front(Front::from_file(&options.tls_config)?)
         .route(

@@ -200,7 +200,9 @@ impl IntOrText {
         let digits = text.strip_suffix('%')?;
         let percent: i64 = digits.strip_prefix('+').unwrap_or(digits).parse().ok()?;
         let share = percent as f64 * total as f64 / 100.0;
-        Some(if up { share.ceil() } else { share.floor() })
+        let whole = if up { share.ceil() } else { share.floor() };
+        // A number below nothing that rounds to nothing has no sign.
+        Some(whole + 0.0)
     }
 }
 
@@ -322,7 +324,7 @@ mod tests {
         let of = |text: &str, up| IntOrText::Text(text.to_owned()).of(10, up);
         assert_eq!(IntOrText::Int(3).of(10, true), Some(3.0));
         assert_eq!((of("25%", false), of("25%", true)), (Some(2.0), Some(3.0)));
-        assert_eq!((of("-5%", true), of("+50%", true)), (Some(-0.0), Some(5.0)));
+        assert_eq!((of("-5%", true), of("+50%", true)), (Some(0.0), Some(5.0)));
         for text in ["3", "", "%", "2.5%", "x%", "50 %"] {
             assert_eq!(of(text, true), None, "{text}");
         }

@@ -1,5 +1,6 @@
 //! Flags, and what they and the configuration file come to together.
 
+use crate::labels::Selector;
 use crate::resources::RESOURCES;
 use crate::resources::Resource;
 use crate::selection::{Filter, KeyLists, Selection};
@@ -73,13 +74,13 @@ exporter_core::flags! {
         "ready-when-synced" ready_when_synced: bool = ["false"];
         /// Resources to expose instead of those that are by default.
         "resources" resources: Vec<String> = [];
-        /// How long connections of the main port may rest.
+        /// How long connections of the main port may rest; 0 is --server-read-timeout.
         "server-idle-timeout" server_idle_timeout: Duration = ["5m"];
-        /// How long the head of a request to the main port may take.
+        /// How long the head of a request to the main port may take; 0 is --server-read-timeout.
         "server-read-header-timeout" server_read_header_timeout: Duration = ["5s"];
-        /// How long a request to the main port may take to arrive.
+        /// How long a request to the main port may take to arrive; 0 is without bound.
         "server-read-timeout" server_read_timeout: Duration = ["1m"];
-        /// How long an answer of the main port may take.
+        /// How long an answer of the main port may take; 0 is without bound.
         "server-write-timeout" server_write_timeout: Duration = ["1m"];
         /// Number of this instance, from 0.
         "shard" shard: i64 = ["0"];
@@ -225,12 +226,8 @@ impl Options {
                     "--label-selectors: {entry:?}: expected a resource, a colon and a selector"
                 ));
             }
+            Selector::parse(selector).map_err(|why| format!("--label-selectors: {name}: {why}"))?;
             selectors.insert(name.to_owned(), selector.to_owned());
-        }
-        if !selectors.is_empty() && !self.objects_from.is_empty() {
-            return Err(
-                "--label-selectors: the API server selects; not with --objects-from".into(),
-            );
         }
         Ok(selectors)
     }
@@ -311,7 +308,7 @@ mod tests {
         let labels = selected.scope().unwrap().labels;
         assert_eq!(labels["pods"], "app=a,b!=c");
         assert_eq!(labels["nodes"], "x");
-        for wrong in ["pod:a=b", "pods", "pods:"] {
+        for wrong in ["pod:a=b", "pods", "pods:", "pods:a=b=c"] {
             assert!(
                 options(&[("label-selectors", &[wrong])]).scope().is_err(),
                 "{wrong}"

@@ -131,13 +131,13 @@ impl Plan {
         let discovery = self.discovery();
         let definitions = discovery.iter().map(|_| known.feed());
         let all: Vec<Feed> = feeds.iter().cloned().chain(definitions).collect();
-        Reader::new(&all, &self.scope).read(files)?;
+        Reader::new(&all, &self.scope)?.read(files)?;
         // Definitions may stand behind their objects.
         if let Some(mut discovery) = discovery {
             discovery.update(&known.definitions());
             let custom: Vec<Feed> = discovery.feeds().map(|(_, feed)| feed.clone()).collect();
             if !custom.is_empty() {
-                Reader::new(&custom, &self.scope).read(files)?;
+                Reader::new(&custom, &self.scope)?.read(files)?;
             }
             feeds.extend(custom);
         }

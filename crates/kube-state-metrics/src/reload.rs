@@ -60,6 +60,8 @@ pub struct Files {
     flags: Options,
     telemetry: Telemetry,
     told: BTreeMap<&'static str, ConfigFile>,
+    /// The file of custom resources.
+    custom: PathBuf,
     /// Whether all was read without fault already.
     started: bool,
     watched: Vec<PathBuf>,
@@ -78,6 +80,7 @@ impl Files {
             flags,
             telemetry,
             told: BTreeMap::new(),
+            custom: PathBuf::new(),
             started: false,
             watched: Vec::new(),
             looks: Vec::new(),
@@ -101,6 +104,8 @@ impl Files {
             self.tell(OPTIONS, &path, None);
             return Err(self.fault(why));
         }
+        self.custom
+            .clone_from(&options.custom_resource_state_config_file);
         self.watch(vec![
             path.clone(),
             options.custom_resource_state_config_file.clone(),
@@ -121,6 +126,21 @@ impl Files {
             options,
             plan,
         })
+    }
+
+    /// What was loaded is in force, or could not be put into force.
+    pub fn put_into_force(&mut self, successful: bool) {
+        for (kind, told) in &mut self.told {
+            told.successful = successful;
+            if successful {
+                told.succeeded_at = now();
+            }
+            let path = match *kind {
+                OPTIONS => &self.flags.config,
+                _ => &self.custom,
+            };
+            self.telemetry.configured(kind, &clean(path), *told);
+        }
     }
 
     /// Waits until a file has other contents. Nothing is lost where this is dropped early.
@@ -245,11 +265,16 @@ impl Files {
         told.successful = digest.is_some();
         if let Some([a, b, c, d, e, f, ..]) = digest {
             told.hash = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]) as f64;
-            let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            told.succeeded_at = now.map_or(0.0, |now| now.as_secs_f64());
+            told.succeeded_at = now();
         }
         self.telemetry.configured(kind, &clean(path), *told);
     }
+}
+
+/// Seconds since the epoch.
+fn now() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0.0, |now| now.as_secs_f64())
 }
 
 fn looks(paths: &[PathBuf]) -> Vec<Look> {

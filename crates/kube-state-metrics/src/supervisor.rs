@@ -7,6 +7,7 @@ use crate::custom::discovery::Known;
 use crate::input::api::{Api, Current};
 use crate::options::Options;
 use crate::plan::Handover;
+use crate::reaper;
 use crate::reload::{Fault, Files, Loaded};
 use crate::telemetry::Telemetry;
 use crate::watching::Watching;
@@ -18,6 +19,10 @@ use tokio::task::JoinSet;
 
 /// An address is free again by then.
 const REBIND: Duration = Duration::from_secs(5);
+/// A configuration that does not work, such as one of an API server that does not answer, is tried
+/// again after pauses from the one to the other.
+const RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// Runs until a signal says to stop.
 ///
@@ -33,6 +38,7 @@ pub async fn run(flags: Options) -> Result<(), String> {
     loop {
         tokio::select! {
             () = &mut stop => break,
+            () = reaper::run() => {}
             result = supervisor.step() => result?,
         }
     }
@@ -47,8 +53,28 @@ struct Connection {
     streaming: bool,
 }
 
+/// A configuration that did not work yet.
+#[derive(Clone)]
+struct Pending {
+    loaded: Loaded,
+    /// When it is tried again, and how long the pause before is.
+    at: tokio::time::Instant,
+    pause: Duration,
+}
+
+impl Pending {
+    fn new(loaded: Loaded, pause: Duration) -> Self {
+        Pending {
+            loaded,
+            at: tokio::time::Instant::now() + pause,
+            pause,
+        }
+    }
+}
+
 struct Supervisor {
     files: Files,
+    pending: Option<Pending>,
     telemetry: Telemetry,
     exposed: Exposed,
     loaded: Loaded,
@@ -86,6 +112,7 @@ impl Supervisor {
         let servers = Servers::start(&loaded.options, &exposed, &telemetry, &api)?;
         Ok(Supervisor {
             files,
+            pending: None,
             telemetry,
             exposed,
             loaded,
@@ -99,24 +126,20 @@ impl Supervisor {
 
     /// Waits for files to change and follows them. An error is one that cannot be survived.
     async fn step(&mut self) -> Result<(), String> {
-        self.files.changed().await;
-        let loaded = match self.files.load() {
-            Ok(loaded) => loaded,
-            Err(fault) => {
-                let err = fault.why();
-                tracing::error!(
-                    err,
-                    "The configuration is wrong; the old one stays in force"
-                );
-                return Ok(());
-            }
+        let Some((loaded, pause)) = self.next().await else {
+            return Ok(());
         };
         let old = self.loaded.clone();
-        if let Err(err) = self.renew(loaded).await {
+        let result = self.renew(loaded.clone()).await;
+        self.files.put_into_force(result.is_ok());
+        if let Err(err) = result {
+            let seconds = pause.as_secs();
             tracing::error!(
                 err,
-                "The new configuration does not work; the old one stays in force"
+                seconds,
+                "The new configuration does not work; the old one stays in force until it does"
             );
+            self.pending = Some(Pending::new(loaded, pause));
             return Ok(());
         }
         tracing::info!("Loaded the configuration anew");
@@ -124,6 +147,37 @@ impl Supervisor {
         match same {
             true => Ok(()),
             false => self.serve_again(&old.options).await,
+        }
+    }
+
+    /// The next configuration to put into force, and the pause if that fails. `None` where files are
+    /// wrong.
+    async fn next(&mut self) -> Option<(Loaded, Duration)> {
+        let due = async |pending: Option<Pending>| match pending {
+            Some(pending) => {
+                tokio::time::sleep_until(pending.at).await;
+                (pending.loaded, (pending.pause * 2).min(LONGEST_RETRY))
+            }
+            None => std::future::pending().await,
+        };
+        let again = tokio::select! {
+            () = self.files.changed() => None,
+            again = due(self.pending.clone()) => Some(again),
+        };
+        self.pending = None;
+        if again.is_some() {
+            return again;
+        }
+        match self.files.load() {
+            Ok(loaded) => Some((loaded, RETRY)),
+            Err(fault) => {
+                let err = fault.why();
+                tracing::error!(
+                    err,
+                    "The configuration is wrong; the old one stays in force"
+                );
+                None
+            }
         }
     }
 

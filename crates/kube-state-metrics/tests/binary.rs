@@ -37,7 +37,13 @@ struct Exporter {
 
 impl Exporter {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_in(arguments, &[])
+    }
+
+    /// With these environment variables.
+    fn start_in(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
+            .envs(environment.iter().copied())
             .args(["--host=127.0.0.1", "--port=0", "--telemetry-host=127.0.0.1"])
             .arg("--telemetry-port=0")
             .args(arguments)
@@ -621,5 +627,130 @@ fn other_credentials_and_other_custom_resources() {
     assert!(
         last.contains(OVEN[2]) && !last.contains("configmap=\"old\""),
         "{last}"
+    );
+}
+
+#[test]
+fn a_configuration_that_does_not_work_yet_is_tried_again() {
+    let server = api_server();
+    let metadata = json!({"namespace": "a", "name": "new", "uid": "1"});
+    server.put(
+        "/api/v1/configmaps",
+        json!({"kind": "ConfigMap", "metadata": metadata}),
+    );
+    let old = api_server();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("options.yml");
+    let write = |server: &ApiServer| {
+        std::fs::write(&path, format!("apiserver: {}\n", server.url)).unwrap();
+    };
+    write(&old);
+    let config = format!("--config={}", path.display());
+    let exporter = Exporter::start(&[&config, "--resources=configmaps"]);
+    server.fail(
+        "/version",
+        std::iter::repeat_n(apiserver::Fault::Refuse(500, "starting", 0), 2),
+    );
+    write(&server);
+    let reloaded = "kube_state_metrics_last_config_reload_successful{";
+    let told = |value: &str| {
+        wait(&exporter.own, "/metrics", |metrics| {
+            let mut lines = metrics.lines().filter(|line| line.starts_with(reloaded));
+            lines.any(|line| line.ends_with(value))
+        });
+    };
+    told(" 0");
+    wait_for_line(&exporter.main, "configmap=\"new\"");
+    told(" 1");
+    assert_eq!(server.requests("/version").len(), 3);
+}
+
+#[test]
+fn through_a_proxy() {
+    let server = api_server();
+    let metadata = json!({"namespace": "a", "name": "m", "uid": "1"});
+    server.put(
+        "/api/v1/configmaps",
+        json!({"kind": "ConfigMap", "metadata": metadata}),
+    );
+    let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    let port = address.rsplit(':').next().unwrap().to_owned();
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy_address = proxy.local_addr().unwrap().to_string();
+    let asked = std::thread::spawn(move || {
+        let (mut client, _) = proxy.accept().unwrap();
+        let asked = tunnel(&mut client, &address);
+        // What comes later is not looked at.
+        std::thread::spawn(move || {
+            for client in proxy.incoming() {
+                tunnel(&mut client.unwrap(), &address);
+            }
+        });
+        asked
+    });
+    let exporter = Exporter::start_in(
+        &[
+            &format!("--apiserver=http://cluster.invalid:{port}"),
+            "--resources=configmaps",
+        ],
+        &[
+            ("HTTP_PROXY", &proxy_address),
+            ("NO_PROXY", "other.invalid"),
+        ],
+    );
+    wait_for_line(&exporter.main, "configmap=\"m\"");
+    let asked = asked.join().unwrap();
+    assert!(
+        asked.starts_with(&format!("CONNECT cluster.invalid:{port} ")),
+        "{asked}"
+    );
+}
+
+/// Answers a request for a tunnel with one to `address`. Gives the request.
+fn tunnel(client: &mut TcpStream, address: &str) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    let server = TcpStream::connect(address).unwrap();
+    for (mut from, mut to) in [
+        (client.try_clone().unwrap(), server.try_clone().unwrap()),
+        (server, client.try_clone().unwrap()),
+    ] {
+        std::thread::spawn(move || {
+            // Ends when either side does.
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Write);
+        });
+    }
+    String::from_utf8(head).unwrap()
+}
+
+#[test]
+fn clients_have_the_time_that_flags_say() {
+    let file = objects();
+    let exporter = Exporter::start(&[
+        &format!("--objects-from={}", file.path().display()),
+        "--server-read-header-timeout=200ms",
+        "--server-idle-timeout=200ms",
+    ]);
+    let closed = |address: &str, sent: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let patience = std::time::Duration::from_secs(3);
+        stream.set_read_timeout(Some(patience)).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).is_ok()
+    };
+    let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n";
+    assert!(closed(&exporter.main, request), "half a head");
+    let whole = format!("{request}\r\n");
+    assert!(closed(&exporter.main, &whole), "a kept connection");
+    assert!(
+        !closed(&exporter.own, &whole),
+        "the port of the exporter's own"
     );
 }

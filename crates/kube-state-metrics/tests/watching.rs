@@ -9,6 +9,7 @@ use kube_state_metrics::exposition::{Form, Scrape};
 use kube_state_metrics::input::api::Api;
 use kube_state_metrics::resources::Resource;
 use kube_state_metrics::selection::Selection;
+use kube_state_metrics::sharding::Shard;
 use kube_state_metrics::telemetry::Telemetry;
 use kube_state_metrics::watching::{Watchers, Watching};
 use kube_state_metrics::world::{Exposed, Feed, Scope, World};
@@ -77,8 +78,8 @@ impl Exporter {
         }
     }
 
-    /// Names of objects of one `_info` family, in order.
-    fn names(&self, family: &str, label: &str) -> Vec<String> {
+    /// All that is exposed.
+    fn text(&self) -> String {
         let world = self.exposed.now();
         let form = Form {
             open_metrics: false,
@@ -89,7 +90,12 @@ impl Exporter {
         while let Some(part) = scrape.part() {
             text.extend_from_slice(&part);
         }
-        let text = String::from_utf8(text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    /// Names of objects of one `_info` family, in order.
+    fn names(&self, family: &str, label: &str) -> Vec<String> {
+        let text = self.text();
         let lines = text
             .lines()
             .filter(|line| line.starts_with(&format!("{family}{{")));
@@ -373,4 +379,118 @@ async fn many_changes_end_in_the_same_state() {
     expected.sort();
     let nodes = || exporter.names("kube_pod_info", "node");
     until(|| nodes() == expected, || format!("{:?}", nodes())).await;
+}
+
+/// Series, sorted.
+fn series(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let mut series: Vec<String> = lines.map(str::to_owned).collect();
+    series.sort();
+    series
+}
+
+#[tokio::test]
+async fn shards_together_are_the_whole_while_objects_come_change_and_go() {
+    for streams in [true, false] {
+        let server = ApiServer::start();
+        if !streams {
+            server.without_streams();
+        }
+        for number in 0..600 {
+            server.put(PODS, pod(&format!("p{number}"), "first"));
+        }
+        let mut shards = Vec::new();
+        for ordinal in 0..4 {
+            let scope = Scope {
+                shard: Shard { ordinal, total: 4 },
+                ..Scope::default()
+            };
+            let shard = Exporter::start_with(&server, &["pods"], &[], &scope, |_| ()).await;
+            shards.push(shard);
+        }
+        for shard in &mut shards {
+            shard.synced().await;
+        }
+        for number in 0..600 {
+            let name = format!("p{number}");
+            match number % 3 {
+                0 => server.put(PODS, pod(&name, &format!("n{number}"))),
+                1 => server.delete(PODS, "a", &name),
+                _ => server.put(PODS, pod(&format!("q{number}"), "late")),
+            }
+            if number % 200 == 100 {
+                server.cut_watches();
+            }
+        }
+        let mut whole = Exporter::start(&server, &["pods"]).await;
+        whole.synced().await;
+        let whole = series(&whole.text());
+        assert_eq!(
+            whole
+                .iter()
+                .filter(|line| line.starts_with("kube_pod_info{"))
+                .count(),
+            600
+        );
+        let parts = || -> Vec<Vec<String>> {
+            let texts = shards.iter().map(Exporter::text);
+            texts.map(|text| series(&text)).collect()
+        };
+        let together = || {
+            let mut all = parts().concat();
+            all.sort();
+            all
+        };
+        until(
+            || together() == whole,
+            || {
+                let counts: Vec<_> = parts().iter().map(Vec::len).collect();
+                format!("{counts:?} of {}", whole.len())
+            },
+        )
+        .await;
+        assert!(parts().iter().all(|part| part.len() > whole.len() / 8));
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_changes_leave_what_a_new_list_gives() {
+    let server = ApiServer::start();
+    for number in 0..200 {
+        server.put(PODS, pod(&format!("p{number}"), "first"));
+    }
+    let mut exporter = Exporter::start(&server, &["pods"]).await;
+    exporter.synced().await;
+    for change in 0..10_000 {
+        let name = format!("p{}", change * 7 % 200);
+        server.put(PODS, pod(&name, &format!("node-{change}")));
+        if change % 100 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let mut fresh = Exporter::start(&server, &["pods"]).await;
+    fresh.synced().await;
+    let expected = series(&fresh.text());
+    until(
+        || series(&exporter.text()) == expected,
+        || "other than a new list".to_owned(),
+    )
+    .await;
+    assert_eq!(exporter.names("kube_pod_info", "node").len(), 200);
+    assert_eq!(server.requests("sendInitialEvents").len(), 2);
+    assert_eq!(exporter.telemetry.count("watch", "error", "*v1.Pod"), 0.0);
+}
+
+#[tokio::test]
+async fn a_version_that_the_server_does_not_have_costs_its_resource_only() {
+    let server = ApiServer::start();
+    server.put(CONFIG_MAPS, config_map("a", "one"));
+    let absent = Fault::Refuse(404, "the server could not find the requested resource", 0);
+    server.fail(PODS, std::iter::repeat_n(absent, 2));
+    server.put(PODS, pod("p", "n"));
+    let mut exporter = Exporter::start(&server, &["configmaps", "pods"]).await;
+    exporter.shows(&["one"]).await;
+    exporter.synced().await;
+    assert_eq!(exporter.names("kube_pod_info", "pod"), ["p"]);
+    assert_eq!(exporter.telemetry.count("watch", "error", "*v1.Pod"), 2.0);
 }

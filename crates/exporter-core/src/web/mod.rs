@@ -19,3 +19,4 @@ pub use listen::Listener;
 pub use metrics::{MetricsHandler, MetricsOptions, OnError};
 pub use server::{Server, stop_signal};
 pub use source::{Query, Refusal, ScrapeRequest, Scraped, Scraping, Source};
+pub use watch::Patience;

@@ -6,7 +6,7 @@ use super::landing::{self, Landing};
 use super::listen::{Connection, Listener};
 use super::router::{Router, path};
 use super::strict::Strict;
-use super::watch::{Activity, Watched};
+use super::watch::{Activity, Patience, Timed, Watched};
 use bytes::Bytes;
 use http::{StatusCode, Version, header};
 use http_body_util::BodyExt;
@@ -35,6 +35,7 @@ pub struct Server {
     router: Router,
     front: Front,
     connections: u32,
+    patience: Patience,
 }
 
 impl Default for Server {
@@ -44,6 +45,7 @@ impl Default for Server {
             router: Router::default(),
             front: Front::default(),
             connections: CONNECTIONS,
+            patience: Patience::default(),
         }
     }
 }
@@ -54,6 +56,7 @@ struct Shared {
     front: Front,
     connections: Arc<Semaphore>,
     most_connections: u32,
+    patience: Patience,
     stopping: watch::Receiver<bool>,
 }
 
@@ -78,6 +81,12 @@ impl Server {
     /// Serves so many connections at a time instead of 512, where answers take long.
     pub fn connections(mut self, most: u32) -> Self {
         self.connections = most;
+        self
+    }
+
+    /// Gives clients other times than those of [`Patience::default`].
+    pub fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -141,6 +150,7 @@ impl Server {
             front: self.front,
             connections: Arc::new(Semaphore::new(self.connections as usize)),
             most_connections: self.connections,
+            patience: self.patience,
             stopping: told,
         });
         let accepting: Vec<_> = self
@@ -206,7 +216,7 @@ async fn serve(
     shared: Arc<Shared>,
     _permit: OwnedSemaphorePermit,
 ) {
-    let activity = Arc::new(Activity::default());
+    let activity = Arc::new(Activity::new(shared.patience));
     let stream = Watched::new(stream, activity.clone());
     let crowd = shared.connections.clone();
     let too_long = activity
@@ -302,9 +312,15 @@ async fn answer(
     shared: &Shared,
     activity: &Arc<Activity>,
 ) -> Result<Response, Infallible> {
-    let busy = activity.answering();
+    let reading = activity.request_term();
+    let (busy, writing) = (activity.answering(), activity.answer_term());
     let mut request: Request =
         request.map(|body| body.map_err(std::io::Error::other).boxed_unsync());
+    if let Some(term) = reading
+        && !hyper::body::Body::is_end_stream(request.body())
+    {
+        request = request.map(|body| Timed::new(body, term).boxed_unsync());
+    }
     request.extensions_mut().insert(peer.clone());
     let mut response = match malformed(&request) {
         Some(refusal) => refusal,
@@ -316,6 +332,9 @@ async fn answer(
             let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
             response.headers_mut().insert(header::CONTENT_TYPE, plain);
         }
+    }
+    if let Some(term) = writing {
+        response = response.map(|body| Timed::new(body, term).boxed_unsync());
     }
     drop(busy);
     Ok(response)

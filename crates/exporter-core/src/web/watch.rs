@@ -5,10 +5,12 @@
 //! apart. While an answer is being made nobody is in a hurry; while it is being written the client
 //! must take some of it now and then.
 
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -31,30 +33,114 @@ enum Phase {
     Head,
 }
 
+/// How long clients may take before their connection is closed.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a head from its first byte to its last, and for a TLS handshake.
+    pub head: Duration,
+    /// For a request with its body. Not bounded where it is `None`.
+    pub request: Option<Duration>,
+    /// For an answer, from the end of the head of its request to its last byte. Not bounded where
+    /// it is `None`, as long as the client takes some of it now and then.
+    pub answer: Option<Duration>,
+    /// Between requests.
+    pub rest: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            head: HEAD,
+            request: None,
+            answer: None,
+            rest: REST,
+        }
+    }
+}
+
+impl Patience {
+    /// How often connections are looked at.
+    fn tick(&self) -> Duration {
+        let bounds = [self.head, self.rest].into_iter();
+        let bounds = bounds.chain(self.request).chain(self.answer);
+        let shortest = bounds.min().unwrap_or(CROWDED);
+        (shortest / 2).clamp(Duration::from_millis(20), CROWDED)
+    }
+}
+
 /// What a connection is doing and since when.
 #[derive(Debug)]
 pub struct Activity {
+    patience: Patience,
     phase: Mutex<(Phase, Instant)>,
     answering: AtomicUsize,
     /// Reads tell nothing of heads: the frames of HTTP/2 are windows and pings as well.
     many_streams: AtomicBool,
+    /// When bodies under way must be over; `None` for those that take as long as they take.
+    terms: Mutex<Vec<(u64, Option<Instant>)>>,
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        // A new connection has a head to send.
-        Activity {
-            phase: Mutex::new((Phase::Head, Instant::now())),
-            answering: AtomicUsize::new(0),
-            many_streams: AtomicBool::new(false),
-        }
+        Activity::new(Patience::default())
     }
 }
 
 /// A request being answered; dropping it lets the connection rest.
 pub struct Answering(Arc<Activity>);
 
+/// The time that a body has; dropping it says that the body is over.
+#[derive(Debug)]
+pub struct Term {
+    activity: Arc<Activity>,
+    number: u64,
+}
+
 impl Activity {
+    /// Of a new connection, which has a head to send.
+    pub fn new(patience: Patience) -> Self {
+        Activity {
+            patience,
+            phase: Mutex::new((Phase::Head, Instant::now())),
+            answering: AtomicUsize::new(0),
+            many_streams: AtomicBool::new(false),
+            terms: Mutex::default(),
+        }
+    }
+
+    /// The time for the body of a request whose head has come just now, where it is bounded.
+    pub fn request_term(self: &Arc<Self>) -> Option<Term> {
+        let (_, since) = self.phase();
+        self.patience.request.map(|most| self.term(since, most))
+    }
+
+    /// The time for an answer to a request whose head has come just now, where it is bounded.
+    pub fn answer_term(self: &Arc<Self>) -> Option<Term> {
+        let now = Instant::now();
+        self.patience.answer.map(|most| self.term(now, most))
+    }
+
+    fn term(self: &Arc<Self>, since: Instant, most: Duration) -> Term {
+        let mut terms = self.terms();
+        let number = terms.last().map_or(0, |(number, _)| number + 1);
+        terms.push((number, since.checked_add(most)));
+        Term {
+            activity: self.clone(),
+            number,
+        }
+    }
+
+    fn terms(&self) -> MutexGuard<'_, Vec<(u64, Option<Instant>)>> {
+        self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a body is over its time.
+    fn is_overdue(&self) -> bool {
+        let now = Instant::now();
+        let mut ends = self.terms().clone().into_iter().filter_map(|(_, end)| end);
+        ends.any(|end| end <= now)
+    }
+
     /// A whole head has come.
     pub fn answering(self: &Arc<Self>) -> Answering {
         self.answering.fetch_add(1, Ordering::AcqRel);
@@ -90,17 +176,19 @@ impl Activity {
 
     /// Resolves when the connection has been waiting for longer than it may.
     pub async fn too_long(self: Arc<Self>, crowded: impl Fn() -> bool) {
+        let Patience { head, rest, .. } = self.patience;
         loop {
-            tokio::time::sleep(CROWDED).await;
+            tokio::time::sleep(self.patience.tick()).await;
             let (phase, since) = self.phase();
             let patience = match phase {
-                Phase::Head if crowded() => HURRIED,
-                Phase::Head => HEAD,
-                Phase::Rest if crowded() => CROWDED,
-                Phase::Rest => REST,
+                Phase::Head if crowded() => HURRIED.min(head),
+                Phase::Head => head,
+                Phase::Rest if crowded() => CROWDED.min(rest),
+                Phase::Rest if !self.terms().is_empty() => rest.max(REST),
+                Phase::Rest => rest,
             };
             let busy = self.answering.load(Ordering::Acquire) > 0;
-            if !busy && since.elapsed() > patience {
+            if self.is_overdue() || !busy && since.elapsed() > patience {
                 return;
             }
         }
@@ -111,6 +199,53 @@ impl Drop for Answering {
     fn drop(&mut self) {
         self.0.set(Phase::Rest);
         self.0.answering.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Term {
+    fn drop(&mut self) {
+        let number = self.number;
+        self.activity.terms().retain(|(other, _)| *other != number);
+    }
+}
+
+/// A body with the time that it has.
+pub struct Timed<B> {
+    body: B,
+    term: Option<Term>,
+}
+
+impl<B> Timed<B> {
+    /// Bounds a body.
+    pub fn new(body: B, term: Term) -> Self {
+        Timed {
+            body,
+            term: Some(term),
+        }
+    }
+}
+
+impl<B: Body<Data: Buf> + Unpin> Body for Timed<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None)) {
+            self.term = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -216,6 +351,52 @@ mod tests {
         activity.has_read();
         let passed = ends_after(activity.clone(), false).await;
         assert!(passed > Duration::from_secs(120), "{passed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_have_their_time_where_it_is_bounded() {
+        let second = Duration::from_secs(1);
+        let patience = Patience {
+            head: second,
+            request: Some(3 * second),
+            answer: Some(8 * second),
+            rest: 2 * second,
+        };
+        let new = || Arc::new(Activity::new(patience));
+        let about = |passed: Duration, most: Duration| {
+            assert!(passed >= most && passed <= most + second, "{passed:?}");
+        };
+        about(ends_after(new(), false).await, second);
+        let resting = new();
+        drop(resting.answering());
+        about(ends_after(resting, false).await, 2 * second);
+        // What is read of a request and what is written of an answer may rest for longer.
+        let activity = new();
+        let reading = activity.request_term();
+        let busy = activity.answering();
+        about(ends_after(activity.clone(), false).await, 3 * second);
+        drop(reading);
+        let writing = activity.answer_term();
+        drop(busy);
+        about(ends_after(activity.clone(), false).await, 8 * second);
+        drop(writing);
+        activity.set(Phase::Rest);
+        about(ends_after(activity, false).await, 2 * second);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_without_end_is_no_fault() {
+        let patience = Patience {
+            answer: Some(Duration::MAX),
+            rest: Duration::MAX,
+            ..Patience::default()
+        };
+        let activity = Arc::new(Activity::new(patience));
+        drop(activity.answering());
+        let _term = activity.answer_term();
+        let year = Duration::from_secs(365 * 86_400);
+        let waiting = activity.too_long(|| false);
+        assert!(tokio::time::timeout(year / 12, waiting).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

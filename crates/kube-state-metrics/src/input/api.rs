@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use exporter_core::build_info;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Limited};
+use hyper_util::client::proxy::matcher::Matcher;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -130,6 +132,10 @@ impl Api {
     /// What is missing or cannot be read. Credentials are not told.
     pub async fn connect(apiserver: &str, kubeconfig: &Path) -> Result<Self, String> {
         let mut config = config(apiserver, kubeconfig).await?;
+        if !names_proxy(kubeconfig) {
+            let variable = |name: &str| std::env::var(name).ok();
+            config.proxy_url = proxy(&config.cluster_url, variable)?;
+        }
         config.default_retry = false;
         config.headers.push((header::USER_AGENT, user_agent()));
         let client = Client::try_from(config).map_err(|e| format!("API client: {e}"))?;
@@ -229,6 +235,54 @@ fn reasons(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Whether the cluster that a kubeconfig file chooses has a proxy of its own.
+fn names_proxy(kubeconfig: &Path) -> bool {
+    // A file that cannot be read was told of already.
+    let file = match kubeconfig.as_os_str().is_empty() {
+        true => return false,
+        false => Kubeconfig::read_from(kubeconfig).unwrap_or_default(),
+    };
+    let context = file.current_context.as_ref();
+    let context = file.contexts.iter().find(|c| Some(&c.name) == context);
+    let cluster = context.and_then(|c| c.context.as_ref().map(|c| &c.cluster));
+    let cluster = file.clusters.iter().find(|c| Some(&c.name) == cluster);
+    let proxy = cluster.and_then(|c| c.cluster.as_ref()?.proxy_url.as_ref());
+    proxy.is_some_and(|proxy| !proxy.is_empty())
+}
+
+/// The proxy on the way to a server as Go's programs find it: that of `HTTPS_PROXY` or `HTTP_PROXY`
+/// unless the server is this host or one of `NO_PROXY`.
+fn proxy(server: &Uri, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Uri>, String> {
+    let host = server.host().unwrap_or("");
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    if host == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
+        return Ok(None);
+    }
+    let either = |name: &'static str| {
+        let lower = name.to_lowercase();
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        set(name).or_else(|| set(&lower)).map(|value| (name, value))
+    };
+    let secure = server.scheme_str() == Some("https");
+    let named = either(if secure { "HTTPS_PROXY" } else { "HTTP_PROXY" });
+    let Some((name, mut proxy)) = named else {
+        return Ok(None);
+    };
+    let except = either("NO_PROXY").map(|(_, value)| value);
+    let matcher = Matcher::builder()
+        .all("http://proxy.invalid")
+        .no(except.unwrap_or_default());
+    if matcher.build().intercept(server).is_none() {
+        return Ok(None);
+    }
+    if !proxy.contains("://") {
+        proxy.insert_str(0, "http://");
+    }
+    // It may hold a password, so that it is not told.
+    let proxy = proxy.parse::<Uri>().map_err(|e| format!("{name}: {e}"))?;
+    Ok(Some(proxy))
+}
+
 async fn config(apiserver: &str, kubeconfig: &Path) -> Result<Config, String> {
     let url = |url: &str| {
         url.parse::<http::Uri>()
@@ -275,6 +329,81 @@ fn user_agent() -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxies() {
+        let through = |server: &str, variables: &[(&str, &str)]| {
+            let variable = |name: &str| {
+                let found = variables.iter().find(|(other, _)| *other == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            let found = proxy(&server.parse().unwrap(), variable).unwrap();
+            found.map_or(String::new(), |uri| uri.to_string())
+        };
+        let https = ("HTTPS_PROXY", "http://user:word@p:3128");
+        let (p, q) = ("http://user:word@p:3128/", "http://q:1/");
+        for (server, variables, expected) in [
+            ("https://10.0.0.1:443", &[https][..], p),
+            ("http://10.0.0.1", &[https], ""),
+            ("http://k8s.example", &[("http_proxy", "q:1")], q),
+            (
+                "https://k8s.example",
+                &[("HTTPS_PROXY", ""), ("https_proxy", "q:1")],
+                q,
+            ),
+            ("https://localhost:6443", &[https], ""),
+            ("https://127.0.0.1:6443", &[https], ""),
+            ("https://[::1]:6443", &[https], ""),
+            (
+                "https://10.0.0.1",
+                &[https, ("NO_PROXY", "10.0.0.0/8,.svc")],
+                "",
+            ),
+            (
+                "https://11.0.0.1",
+                &[https, ("NO_PROXY", "10.0.0.0/8,.svc")],
+                p,
+            ),
+            (
+                "https://kubernetes.default.svc",
+                &[https, ("no_proxy", ".svc")],
+                "",
+            ),
+            ("https://api.example", &[https, ("NO_PROXY", "*")], ""),
+            ("https://api.example", &[https, ("NO_PROXY", "example")], ""),
+            ("https://api.example", &[], ""),
+        ] {
+            assert_eq!(
+                through(server, variables),
+                expected,
+                "{server} {variables:?}"
+            );
+        }
+        let wrong = proxy(&"https://a.example".parse().unwrap(), |name| {
+            (name == "HTTPS_PROXY").then(|| "http://se cret@x".to_owned())
+        });
+        let why = wrong.unwrap_err();
+        assert!(
+            why.starts_with("HTTPS_PROXY: ") && !why.contains("cret"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn a_proxy_of_a_kubeconfig() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config");
+        for (cluster, expected) in [("a", true), ("b", false), ("c", false)] {
+            let text = format!(
+                "current-context: x\ncontexts: [{{name: x, context: {{cluster: {cluster}, user: u}}}}]\n\
+                 clusters: [{{name: a, cluster: {{server: 'http://a', proxy-url: 'http://p'}}}},\
+                 {{name: b, cluster: {{server: 'http://b'}}}}]\n"
+            );
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(names_proxy(&path), expected, "{cluster}");
+        }
+        assert!(!names_proxy(Path::new("")));
+    }
 
     #[test]
     fn versions() {

@@ -2,10 +2,12 @@
 //! documents one behind the other.
 
 use super::splitter::{Part, Splitter};
-use crate::object::{Lax, Text, parse};
+use crate::labels::Selector;
+use crate::object::{Lax, Pairs, Text, parse};
 use crate::series::Writer;
 use crate::world::{Feed, Scope};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +25,7 @@ struct Address {
 #[serde(default)]
 struct AddressMetadata {
     namespace: Text,
+    labels: Pairs,
 }
 
 #[derive(Default, Deserialize)]
@@ -35,6 +38,8 @@ struct AddressSpec {
 pub struct Reader<'f> {
     feeds: &'f [Feed],
     scope: &'f Scope,
+    /// Label selectors by resource.
+    selectors: BTreeMap<&'f str, Selector>,
     writer: Writer,
     /// Objects kept, and those of resources that no feed wants.
     kept: usize,
@@ -43,14 +48,22 @@ pub struct Reader<'f> {
 
 impl<'f> Reader<'f> {
     /// Into these feeds what is within the scope.
-    pub fn new(feeds: &'f [Feed], scope: &'f Scope) -> Self {
-        Reader {
+    ///
+    /// # Errors
+    /// A label selector that cannot be read.
+    pub fn new(feeds: &'f [Feed], scope: &'f Scope) -> Result<Self, String> {
+        let mut selectors = BTreeMap::new();
+        for (name, selector) in &scope.labels {
+            selectors.insert(name.as_str(), Selector::parse(selector)?);
+        }
+        Ok(Reader {
             feeds,
             scope,
+            selectors,
             writer: Writer::default(),
             kept: 0,
             unwanted: 0,
-        }
+        })
     }
 
     /// Reads files, and those of directories that end in `.json`, `.yaml` or `.yml`.
@@ -148,6 +161,10 @@ impl<'f> Reader<'f> {
         let namespace = &address.metadata.namespace;
         let denied = self.scope.denied.contains(namespace);
         let elsewhere = |node: &String| *node != *address.spec.node_name;
+        let selector = self.selectors.get(feed.name.as_str());
+        if selector.is_some_and(|selector| !selector.selects(&address.metadata.labels)) {
+            return Ok(());
+        }
         if feed.api.namespaced && (denied || self.scope.node.as_ref().is_some_and(elsewhere)) {
             return Ok(());
         }
@@ -209,7 +226,7 @@ mod tests {
             )
         };
         let feeds = [feed("configmaps"), feed("pods")];
-        let mut reader = Reader::new(&feeds, scope);
+        let mut reader = Reader::new(&feeds, scope).unwrap();
         reader.read(&[directory.path().to_owned()]).unwrap();
         let world = World::new(feeds.iter());
         let form = Form {
@@ -233,7 +250,7 @@ mod tests {
                         metadata: {name: b, namespace: y, uid: u}\n---\nkind: Odd\napiVersion: v1\n";
     const JSON: &str = r#"{"kind":"PodList","apiVersion":"v1","items":[
         {"metadata":{"name":"p","namespace":"x","uid":"1"},"spec":{"nodeName":"n"}},
-        {"metadata":{"name":"q","namespace":"y","uid":"2"}}]}"#;
+        {"metadata":{"name":"q","namespace":"y","uid":"2","labels":{"app":"web"}}}]}"#;
 
     #[test]
     fn lists_documents_and_scopes() {
@@ -253,6 +270,13 @@ mod tests {
             ..Scope::default()
         };
         assert_eq!(infos(&files, &[], &node).len(), 1);
+        for (selector, count) in [("app=web", 3), ("app!=web", 3), ("!app,x", 2)] {
+            let selected = Scope {
+                labels: [("pods".to_owned(), selector.to_owned())].into(),
+                ..Scope::default()
+            };
+            assert_eq!(infos(&files, &[], &selected).len(), count, "{selector}");
+        }
         let unscheduled = Scope {
             node: Some(String::new()),
             ..Scope::default()

@@ -26,6 +26,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(800);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// After this time without failure the next pause is short again.
 const HEALTHY: Duration = Duration::from_secs(120);
+/// A failure that stays the same is told again after this time.
+const AGAIN: Duration = Duration::from_secs(300);
 /// A line of a watch is not longer: one object, of which storage takes a megabyte and a half.
 const LINE_BYTES: usize = 64 << 20;
 
@@ -80,6 +82,8 @@ pub struct Reflector<S> {
     relist: bool,
     /// Whether a list was complete.
     synced: bool,
+    /// The failure told last, and when.
+    told: Option<(String, Instant)>,
 }
 
 /// The end of a watch.
@@ -132,6 +136,7 @@ impl<S: Sink> Reflector<S> {
             version: String::new(),
             relist: false,
             synced: false,
+            told: None,
         }
     }
 
@@ -237,6 +242,7 @@ impl<S: Sink> Reflector<S> {
     /// The list is complete. Gives how many objects there are.
     fn complete(&mut self) -> usize {
         self.relist = false;
+        self.told = None;
         if let Some(label) = &self.target.label {
             let first = !std::mem::replace(&mut self.synced, true);
             self.telemetry.heard(label, first);
@@ -415,8 +421,13 @@ impl<S: Sink> Reflector<S> {
         }
     }
 
-    fn report(&self, failure: &Failure) {
+    fn report(&mut self, failure: &Failure) {
         let (path, why) = (&self.target.path, &failure.why);
+        let told = self.told.as_ref();
+        if told.is_some_and(|(told, when)| told == why && when.elapsed() < AGAIN) {
+            tracing::debug!(path, err = why, "Failed again");
+            return;
+        }
         if failure.is(StatusCode::FORBIDDEN) {
             let (group, plural) = &self.target.permission;
             tracing::error!(
@@ -425,9 +436,19 @@ impl<S: Sink> Reflector<S> {
                 "Missing permission: a role of this service account needs the rule apiGroups: \
                  [\"{group}\"], resources: [\"{plural}\"], verbs: [\"list\", \"watch\"]"
             );
+        } else if failure.is(StatusCode::NOT_FOUND) {
+            let plural = &self.target.permission.1;
+            tracing::error!(
+                path,
+                err = why,
+                "The API server does not serve this version of {plural}: they are exposed once it \
+                 does; all else is exposed meanwhile. To end this message leave them out of \
+                 --resources"
+            );
         } else {
             tracing::error!(path, err = why, "Failed to list or watch");
         }
+        self.told = Some((failure.why.clone(), Instant::now()));
     }
 }
 
