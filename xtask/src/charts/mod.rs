@@ -252,18 +252,11 @@ pub fn pack(directory: &Path) -> Result<Vec<String>, String> {
 /// An archive as `helm package` names it.
 fn archive(name: &str, directory: &Path) -> Result<String, String> {
     let file = format!("{name}-{}.tgz", version(name)?);
-    let mut tar = Command::new("tar");
-    tar.current_dir(folder())
-        .args(["--create", "--sort=name", "--owner=0", "--group=0"])
-        .args(["--numeric-owner", "--mode=u+rw,go=rX"])
-        .arg(format!("--mtime=@{}", dist::commit_time()))
-        .args([
-            "--exclude=tests",
-            "--exclude=differences.md",
-            "--exclude=Chart.lock",
-        ])
-        // Charts within the chart are unpacked, as their own archives bear the time of packing.
-        .args(["--use-compress-program=gzip -9n", "--file"])
+    let mut tar = dist::tar(&folder());
+    // Charts within the chart are unpacked, as their own archives bear the time of packing.
+    tar.args(["--exclude=tests", "--exclude=differences.md"])
+        .arg("--exclude=Chart.lock")
+        .arg("--file")
         .arg(directory.join(&file))
         .arg(name);
     run::check(&mut tar)?;
