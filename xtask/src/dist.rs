@@ -108,6 +108,9 @@ pub fn commit_time() -> String {
     run::text(&mut git).unwrap_or_else(|_| "0".to_owned())
 }
 
+/// What makes the packer compress, without name and time.
+pub const GZIP: [&str; 1] = ["--use-compress-program=gzip -9n"];
+
 /// A packer for which the same files in a folder give the same bytes: format, order, owners, modes and
 /// times are fixed, and nothing is read from the environment.
 pub fn tar(folder: &Path) -> Command {
@@ -117,7 +120,6 @@ pub fn tar(folder: &Path) -> Command {
         .args(["--owner=0", "--group=0", "--numeric-owner"])
         .arg("--mode=u+rw,go=rX")
         .arg(format!("--mtime=@{}", commit_time()))
-        .arg("--use-compress-program=gzip -9n")
         .env_remove("TAR_OPTIONS")
         .env_remove("GZIP");
     tar
@@ -161,12 +163,9 @@ fn stage(exporter: &Exporter, out: &Path) -> Result<(String, PathBuf), String> {
 }
 
 fn pack(out: &Path, name: &str) -> Result<(), String> {
-    run::check(
-        tar(out)
-            .arg("--file")
-            .arg(format!("{name}.tar.gz"))
-            .arg(name),
-    )?;
+    let mut tar = tar(out);
+    tar.args(GZIP).arg("--file").arg(format!("{name}.tar.gz"));
+    run::check(tar.arg(name))?;
     fs::remove_dir_all(out.join(name)).map_err(|e| format!("{name}: {e}"))
 }
 

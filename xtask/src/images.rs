@@ -190,18 +190,22 @@ impl Builder {
         run::quietly(command.arg(context))
     }
 
+    /// Writes an image as an OCI layout in one file. The archives that buildah makes bear the times of
+    /// its own files, so it only lays out.
     fn archive(&self, image: &str, file: &Path) -> Result<(), String> {
-        let mut command = match self {
+        let Builder::Buildah = self else {
             // From docker 25 on this is an OCI layout too.
-            Builder::Docker => Command::new("docker"),
-            Builder::Buildah => Command::new("buildah"),
+            let mut docker = Command::new("docker");
+            return run::quietly(docker.args(["save", "--output"]).arg(file).arg(image));
         };
-        match self {
-            Builder::Docker => command.args(["save", "--output"]).arg(file).arg(image),
-            Builder::Buildah => command
-                .args(["push", image])
-                .arg(format!("oci-archive:{}", file.display())),
-        };
-        run::quietly(&mut command)
+        let layout = file.with_extension("layout");
+        make_empty(&layout)?;
+        let mut buildah = Command::new("buildah");
+        let target = format!("oci:{}", layout.display());
+        run::quietly(buildah.args(["push", image]).arg(target))?;
+        let mut tar = dist::tar(&layout);
+        tar.arg("--file").arg(file);
+        run::check(tar.args(["blobs", "index.json", "oci-layout"]))?;
+        std::fs::remove_dir_all(&layout).map_err(|e| format!("{}: {e}", layout.display()))
     }
 }

@@ -254,7 +254,8 @@ fn archive(name: &str, directory: &Path) -> Result<String, String> {
     let file = format!("{name}-{}.tgz", version(name)?);
     let mut tar = dist::tar(&folder());
     // Charts within the chart are unpacked, as their own archives bear the time of packing.
-    tar.args(["--exclude=tests", "--exclude=differences.md"])
+    tar.args(dist::GZIP)
+        .args(["--exclude=tests", "--exclude=differences.md"])
         .arg("--exclude=Chart.lock")
         .arg("--file")
         .arg(directory.join(&file))
