@@ -32,7 +32,9 @@ pub fn build(exporter: &Exporter, staged: &Path, out: &Path) -> Result<Option<St
     ])
     .arg(&tree)
     .arg(out.join(&file))
-    .env("SOURCE_DATE_EPOCH", dist::commit_time());
+    .env("SOURCE_DATE_EPOCH", dist::commit_time())
+    // Threads split what they compress where there are several.
+    .env("DPKG_DEB_THREADS_MAX", "1");
     run::output(&mut dpkg)?;
     fs::remove_dir_all(&tree).map_err(|e| format!("{}: {e}", tree.display()))?;
     Ok(Some(file))

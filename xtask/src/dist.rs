@@ -94,10 +94,8 @@ fn provenance() -> Vec<(&'static str, String)> {
     };
     vec![
         ("EXPORTERS_REVISION", git(&["rev-parse", "HEAD"])),
-        (
-            "EXPORTERS_BRANCH",
-            git(&["rev-parse", "--abbrev-ref", "HEAD"]),
-        ),
+        // A commit is on many branches; this is what git itself says where none is checked out.
+        ("EXPORTERS_BRANCH", "HEAD".to_owned()),
         ("EXPORTERS_BUILD_DATE", git(&["log", "-1", "--format=%cI"])),
     ]
 }
@@ -108,6 +106,23 @@ pub fn commit_time() -> String {
     git.current_dir(run::root())
         .args(["log", "-1", "--format=%ct"]);
     run::text(&mut git).unwrap_or_else(|_| "0".to_owned())
+}
+
+/// What makes the packer compress, without name and time.
+pub const GZIP: [&str; 1] = ["--use-compress-program=gzip -9n"];
+
+/// A packer for which the same files in a folder give the same bytes: format, order, owners, modes and
+/// times are fixed, and nothing is read from the environment.
+pub fn tar(folder: &Path) -> Command {
+    let mut tar = Command::new("tar");
+    tar.current_dir(folder)
+        .args(["--create", "--format=gnu", "--sort=name"])
+        .args(["--owner=0", "--group=0", "--numeric-owner"])
+        .arg("--mode=u+rw,go=rX")
+        .arg(format!("--mtime=@{}", commit_time()))
+        .env_remove("TAR_OPTIONS")
+        .env_remove("GZIP");
+    tar
 }
 
 /// Lays out the files of one exporter and gives the folder's name and place.
@@ -147,24 +162,10 @@ fn stage(exporter: &Exporter, out: &Path) -> Result<(String, PathBuf), String> {
     Ok((name, folder))
 }
 
-/// The same files give the same bytes: order, owners and times are fixed.
 fn pack(out: &Path, name: &str) -> Result<(), String> {
-    let time = commit_time();
-    let mut tar = Command::new("tar");
-    tar.current_dir(out)
-        .args([
-            "--create",
-            "--sort=name",
-            "--owner=0",
-            "--group=0",
-            "--numeric-owner",
-            "--mode=u+rw,go=rX",
-        ])
-        .arg(format!("--mtime=@{time}"))
-        .args(["--use-compress-program=gzip -9n", "--file"])
-        .arg(format!("{name}.tar.gz"))
-        .arg(name);
-    run::check(&mut tar)?;
+    let mut tar = tar(out);
+    tar.args(GZIP).arg("--file").arg(format!("{name}.tar.gz"));
+    run::check(tar.arg(name))?;
     fs::remove_dir_all(out.join(name)).map_err(|e| format!("{name}: {e}"))
 }
 

@@ -31,44 +31,42 @@ pub fn archives(exporters: &[&Exporter], folder: &Path) -> Result<Vec<String>, S
     make(exporters, env!("CARGO_PKG_VERSION"), Some(folder))
 }
 
+/// Compiles one exporter after the other, as what they share is compiled with the features that each
+/// of them asks for, and puts images together meanwhile, each as soon as its binary is there.
 fn make(
     exporters: &[&Exporter],
     tag: &str,
     archives: Option<&Path>,
 ) -> Result<Vec<String>, String> {
-    let builder = Builder::find(archives.is_some())?;
-    let mut names = Vec::new();
-    for exporter in exporters {
-        let image = format!("exporters-rs/{}:{tag}", exporter.name);
-        let context = context(exporter)?;
-        let built = builder.build(exporter, &image, tag, &context);
-        std::fs::remove_dir_all(&context).map_err(|e| format!("{}: {e}", context.display()))?;
-        built?;
-        println!("built {image}");
-        if let Some(directory) = archives {
-            std::fs::create_dir_all(directory)
-                .map_err(|e| format!("{}: {e}", directory.display()))?;
-            let name = format!("{}-{tag}.oci.tar", exporter.name);
-            let file = directory.join(&name);
-            builder.archive(&image, &file)?;
-            println!("wrote {}", file.display());
-            names.push(name);
-        }
+    let builder = &Builder::find(archives.is_some())?;
+    if let Some(directory) = archives {
+        std::fs::create_dir_all(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
     }
-    Ok(names)
+    std::thread::scope(|scope| {
+        let mut images = Vec::new();
+        for exporter in exporters {
+            let binary = dist::build(exporter)?;
+            images.push(scope.spawn(move || builder.image(exporter, &binary, tag, archives)));
+        }
+        let mut names = Vec::new();
+        for image in images {
+            let name = image.join().map_err(|_| "an image's thread panicked")?;
+            names.extend(name?);
+        }
+        Ok(names)
+    })
 }
 
 /// A folder with what the Dockerfile copies: the binary of one exporter. It is this process's own,
 /// so that images can be built at the same time, and its files bear the time of the last commit, so
 /// that the same input gives the same layers.
-fn context(exporter: &Exporter) -> Result<PathBuf, String> {
-    let binary = dist::build(exporter)?;
+fn context(exporter: &Exporter, binary: &Path) -> Result<PathBuf, String> {
     let folder = format!("{}-{}", exporter.name, std::process::id());
     let context = run::target().join("image").join(folder);
     let bin = context.join("bin");
     make_empty(&bin)?;
     let files = [bin.join(exporter.binary), context.join("LICENSE")];
-    copy(&binary, &files[0])?;
+    copy(binary, &files[0])?;
     copy(&run::root().join("LICENSE"), &files[1])?;
     for (path, mode) in [(&files[0], 0o755), (&files[1], 0o644), (&bin, 0o755)] {
         let permissions = Permissions::from_mode(mode);
@@ -130,6 +128,31 @@ impl Builder {
         }
     }
 
+    /// Makes the image of one exporter, and its archive in a folder if one is wanted; gives the
+    /// archive's name.
+    fn image(
+        &self,
+        exporter: &Exporter,
+        binary: &Path,
+        tag: &str,
+        archives: Option<&Path>,
+    ) -> Result<Option<String>, String> {
+        let image = format!("exporters-rs/{}:{tag}", exporter.name);
+        let context = context(exporter, binary)?;
+        let built = self.build(exporter, &image, tag, &context);
+        std::fs::remove_dir_all(&context).map_err(|e| format!("{}: {e}", context.display()))?;
+        built?;
+        println!("built {image}");
+        let Some(directory) = archives else {
+            return Ok(None);
+        };
+        let name = format!("{}-{tag}.oci.tar", exporter.name);
+        let file = directory.join(&name);
+        self.archive(&image, &file)?;
+        println!("wrote {}", file.display());
+        Ok(Some(name))
+    }
+
     fn build(
         &self,
         exporter: &Exporter,
@@ -164,21 +187,25 @@ impl Builder {
         ] {
             command.arg("--build-arg").arg(format!("{name}={value}"));
         }
-        run::check(command.arg(context))
+        run::quietly(command.arg(context))
     }
 
+    /// Writes an image as an OCI layout in one file. The archives that buildah makes bear the times of
+    /// its own files, so it only lays out.
     fn archive(&self, image: &str, file: &Path) -> Result<(), String> {
-        let mut command = match self {
+        let Builder::Buildah = self else {
             // From docker 25 on this is an OCI layout too.
-            Builder::Docker => Command::new("docker"),
-            Builder::Buildah => Command::new("buildah"),
+            let mut docker = Command::new("docker");
+            return run::quietly(docker.args(["save", "--output"]).arg(file).arg(image));
         };
-        match self {
-            Builder::Docker => command.args(["save", "--output"]).arg(file).arg(image),
-            Builder::Buildah => command
-                .args(["push", image])
-                .arg(format!("oci-archive:{}", file.display())),
-        };
-        run::check(&mut command)
+        let layout = file.with_extension("layout");
+        make_empty(&layout)?;
+        let mut buildah = Command::new("buildah");
+        let target = format!("oci:{}", layout.display());
+        run::quietly(buildah.args(["push", image]).arg(target))?;
+        let mut tar = dist::tar(&layout);
+        tar.arg("--file").arg(file);
+        run::check(tar.args(["blobs", "index.json", "oci-layout"]))?;
+        std::fs::remove_dir_all(&layout).map_err(|e| format!("{}: {e}", layout.display()))
     }
 }

@@ -30,6 +30,7 @@ usage: cargo xtask COMMAND
   charts [--check]             README and values.schema.json of every chart, from the comments of its
                                values; with helm installed also lint and render
          [--package DIR]       and archives with an index
+         [--server-dry-run]    instead, what the API server of the current context says of them
   demo [--once]                every exporter on its port, against servers of this machine or private
                                ones, and Prometheus where it is installed; a table until Ctrl-C
   bench EXPORTER --peer PATH   CPU, memory, latency, start time and size beside a peer binary

@@ -61,19 +61,24 @@ pub const ALL: &[Exporter] = &[
     },
 ];
 
+/// Authorities that are trusted where no others are named.
+const AUTHORITIES: (&str, &str) = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "etc/ssl/certs/ca-certificates.crt",
+);
+
 impl Exporter {
     /// Files that its image has beside the binary: where they are, from the root of the repository,
     /// and where they go, from the root of the image.
     pub fn files(&self) -> &'static [(&'static str, &'static str)] {
         match self.name {
+            // They connect to nothing by TLS.
+            "node-exporter" | "process-exporter" => &[],
             "blackbox-exporter" => &[
                 ("docker/blackbox.yml", "etc/blackbox_exporter/config.yml"),
-                (
-                    "/etc/ssl/certs/ca-certificates.crt",
-                    "etc/ssl/certs/ca-certificates.crt",
-                ),
+                AUTHORITIES,
             ],
-            _ => &[],
+            _ => &[AUTHORITIES],
         }
     }
 

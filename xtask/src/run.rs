@@ -42,6 +42,24 @@ pub fn check(command: &mut Command) -> Result<(), String> {
     }
 }
 
+/// Runs to success; what the program says is part of the error, else dropped. For programs that run
+/// at the same time.
+pub fn quietly(command: &mut Command) -> Result<(), String> {
+    let output = command
+        .output()
+        .map_err(|e| format!("{}: {e}", shown(command)))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(format!(
+        "{} failed: {}\n{}",
+        shown(command),
+        output.status,
+        String::from_utf8_lossy(&said).trim_end()
+    ))
+}
+
 /// Runs to success and gives its standard output.
 pub fn output(command: &mut Command) -> Result<Vec<u8>, String> {
     let output = command

@@ -3,6 +3,7 @@
 
 mod dashboards;
 mod documents;
+mod dry_run;
 mod exposed;
 mod values;
 
@@ -14,12 +15,19 @@ use std::process::{Command, Stdio};
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let mut arguments = arguments.to_vec();
     let check = run::take_switch(&mut arguments, "--check");
+    let server = run::take_switch(&mut arguments, "--server-dry-run");
     let package = run::take_options(&mut arguments, "--package")?;
     if let Some(argument) = arguments.first() {
         return Err(format!("charts does not know {argument:?}"));
     }
     if check {
         return current();
+    }
+    if server {
+        vendor()?;
+        let mut names = names()?;
+        names.retain(|name| name != "common");
+        return dry_run::run(&folder(), &names);
     }
     for (path, text) in generated()? {
         fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -185,22 +193,36 @@ fn sidecar() -> Result<(), String> {
     }
 }
 
+/// What a chart is rendered with: nothing, every option, and each file of `tests/values`. Paths are
+/// from the chart's folder.
+fn values_of(chart: &Path) -> Result<Vec<Option<String>>, String> {
+    let mut sets = vec![None, Some("tests/all.yaml".to_owned())];
+    let more = chart.join("tests/values");
+    if more.is_dir() {
+        let told = |e: std::io::Error| format!("{}: {e}", more.display());
+        for entry in fs::read_dir(&more).map_err(told)? {
+            let name = entry.map_err(told)?.file_name();
+            sets.push(Some(format!("tests/values/{}", name.to_string_lossy())));
+        }
+    }
+    sets.sort();
+    Ok(sets)
+}
+
 fn lint() -> Result<(), String> {
     for name in names()?.iter().filter(|name| *name != "common") {
+        let chart = folder().join(name);
         let mut helm = Command::new("helm");
-        helm.current_dir(folder().join(name))
-            .args(["lint", "--quiet", "."]);
+        helm.current_dir(&chart).args(["lint", "--quiet", "."]);
         run::check(&mut helm)?;
-        let mut helm = Command::new("helm");
-        helm.current_dir(folder().join(name))
-            .args(["template", "release", "."]);
-        run::check(helm.stdout(Stdio::null()))?;
-        let mut helm = Command::new("helm");
-        helm.current_dir(folder().join(name))
-            .args(["template", "release", ".", "--values", "tests/all.yaml"])
-            .args(["--api-versions", "monitoring.coreos.com/v1"])
-            .args(["--api-versions", "autoscaling.k8s.io/v1"]);
-        run::check(helm.stdout(Stdio::null()))?;
+        for values in values_of(&chart)? {
+            let mut helm = Command::new("helm");
+            helm.current_dir(&chart).args(["template", "release", "."]);
+            if let Some(file) = values {
+                helm.args(["--values", &file]).args(dry_run::OPTIONAL_APIS);
+            }
+            run::check(helm.stdout(Stdio::null()))?;
+        }
     }
     sidecar()
 }
@@ -230,18 +252,12 @@ pub fn pack(directory: &Path) -> Result<Vec<String>, String> {
 /// An archive as `helm package` names it.
 fn archive(name: &str, directory: &Path) -> Result<String, String> {
     let file = format!("{name}-{}.tgz", version(name)?);
-    let mut tar = Command::new("tar");
-    tar.current_dir(folder())
-        .args(["--create", "--sort=name", "--owner=0", "--group=0"])
-        .args(["--numeric-owner", "--mode=u+rw,go=rX"])
-        .arg(format!("--mtime=@{}", dist::commit_time()))
-        .args([
-            "--exclude=tests",
-            "--exclude=differences.md",
-            "--exclude=Chart.lock",
-        ])
-        // Charts within the chart are unpacked, as their own archives bear the time of packing.
-        .args(["--use-compress-program=gzip -9n", "--file"])
+    let mut tar = dist::tar(&folder());
+    // Charts within the chart are unpacked, as their own archives bear the time of packing.
+    tar.args(dist::GZIP)
+        .args(["--exclude=tests", "--exclude=differences.md"])
+        .arg("--exclude=Chart.lock")
+        .arg("--file")
         .arg(directory.join(&file))
         .arg(name);
     run::check(&mut tar)?;
