@@ -97,13 +97,24 @@ fn install(exporter: &Exporter, name: &str, staged: &Path, tree: &Path) -> Resul
         text.replace("/usr/local/bin/", "/usr/bin/").as_bytes(),
     )?;
     permit(&unit, 0o644)?;
+    let mut options = String::new();
+    if let Some(config) = exporter.config() {
+        let installed = installed_config(binary);
+        place(config, installed.trim_start_matches('/'), 0o644)?;
+        options = format!("--config.file={installed}");
+    }
     let defaults = tree.join(format!("etc/default/{binary}"));
     folder_of(&defaults)?;
     write(
         &defaults,
-        format!("# Arguments of {binary}.\nOPTIONS=\"\"\n").as_bytes(),
+        format!("# Arguments of {binary}.\nOPTIONS=\"{options}\"\n").as_bytes(),
     )?;
     permit(&defaults, 0o644)
+}
+
+/// Where the configuration stands that an administrator edits, as in the image.
+fn installed_config(binary: &str) -> String {
+    format!("/etc/{binary}/config.yml")
 }
 
 fn control(exporter: &Exporter, name: &str, tree: &Path) -> Result<(), String> {
@@ -117,11 +128,15 @@ fn control(exporter: &Exporter, name: &str, tree: &Path) -> Result<(), String> {
         env!("CARGO_PKG_VERSION"),
         dist::architecture(),
     );
+    let mut conffiles = format!("/etc/default/{binary}\n");
+    if exporter.config().is_some() {
+        conffiles.push_str(&format!("{}\n", installed_config(binary)));
+    }
     let reload = "#!/bin/sh\nset -e\nif [ -d /run/systemd/system ]; then\n    \
                   systemctl daemon-reload\nfi\n";
     for (file, text, mode) in [
         ("control", control.as_str(), 0o644),
-        ("conffiles", &format!("/etc/default/{binary}\n"), 0o644),
+        ("conffiles", conffiles.as_str(), 0o644),
         ("postinst", reload, 0o755),
         ("postrm", reload, 0o755),
     ] {

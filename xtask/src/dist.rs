@@ -143,6 +143,9 @@ fn stage(exporter: &Exporter, out: &Path) -> Result<(String, PathBuf), String> {
         &file("sbom.cdx.json"),
         sbom::cyclonedx(exporter, &packages).as_bytes(),
     )?;
+    if let Some(config) = exporter.config() {
+        copy(&run::root().join("docker").join(config), &file(config))?;
+    }
     let said = |flag: &str| run::output(Command::new(&binary).arg(flag));
     let manual = said("--help-man")?;
     write(&file(&format!("man/{}.1", exporter.binary)), &manual)?;

@@ -82,6 +82,11 @@ impl Exporter {
         }
     }
 
+    /// The configuration that is published beside its binary, as named in `docker/`.
+    pub fn config(&self) -> Option<&'static str> {
+        (self.name == "blackbox-exporter").then_some("blackbox.yml")
+    }
+
     /// Arguments that make it listen on loopback addresses only: metrics on the first, what else it
     /// has on the second.
     pub fn listen(&self, metrics: SocketAddr, other: SocketAddr) -> Vec<String> {

@@ -9,6 +9,8 @@ use crate::expression::Expression;
 use crate::log::ProbeLog;
 use crate::{debug, error};
 use http::{HeaderMap, Version, header};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, UNIX_EPOCH};
 
 /// Judges an answer; later checks run only while all is well, the body is read in any case.
@@ -257,6 +259,16 @@ fn body_fits(settings: &Http, body: &[u8], log: &mut ProbeLog) -> bool {
     true
 }
 
+/// Tells an evaluation, by being dropped, that nobody waits for it.
+#[derive(Default)]
+struct Abandon(Arc<AtomicBool>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Evaluates on a thread of its own, which the deadline does not wait for.
 async fn json_fits(
     expressions: &[(&Option<Expression>, bool); 2],
@@ -274,14 +286,16 @@ async fn json_fits(
         .iter()
         .filter_map(|(e, fails)| Some(((*e).clone()?, *fails)));
     let given: Vec<_> = given.collect();
+    let abandon = Abandon::default();
+    let abandoned = Arc::clone(&abandon.0);
     let evaluation = tokio::task::spawn_blocking(move || {
-        given
-            .iter()
-            .try_for_each(|(expression, fails)| match expression.evaluate(&json) {
+        given.iter().try_for_each(|(expression, fails)| {
+            match expression.evaluate(&json, &abandoned) {
                 Ok(truth) if truth == *fails => Err(format!("{:?} is {truth}", expression.text())),
                 Ok(_) => Ok(()),
                 Err(why) => Err(format!("{:?}: {why}", expression.text())),
-            })
+            }
+        })
     });
     match evaluation
         .await
