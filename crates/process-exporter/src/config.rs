@@ -3,7 +3,7 @@
 //! The grammar is lenient, because users' files are: unknown keys are ignored, of keys that occur
 //! twice the last counts, and only the first document is read.
 
-use crate::naming::Item;
+use crate::naming::{Item, Title};
 use exporter_core::config;
 use serde::Deserialize;
 use std::path::Path;
@@ -51,7 +51,7 @@ pub fn parse(text: &str) -> Result<Vec<Item>, String> {
 fn item(entry: Entry) -> Result<Item, String> {
     let name = entry.name.filter(|n| !n.is_empty());
     let item = Item {
-        name: crate::naming::template(name.as_deref().unwrap_or(DEFAULT_NAME))?,
+        name: Title::parse(name.as_deref().unwrap_or(DEFAULT_NAME))?,
         comm: entry.comm.map(texts),
         exe: entry.exe.map(texts),
         cmdline: match entry.cmdline {

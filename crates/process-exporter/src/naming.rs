@@ -51,7 +51,7 @@ fn base(path: &str) -> &str {
 #[derive(Clone, Debug)]
 pub struct Item {
     /// Name of the group.
-    pub name: Template,
+    pub name: Title,
     /// Any of these is the task's name.
     pub comm: Option<Vec<String>>,
     /// Any of these is the first argument, or its last path element where there is no slash.
@@ -60,12 +60,58 @@ pub struct Item {
     pub cmdline: Option<Vec<Regex>>,
 }
 
-/// Parses a template.
-///
-/// # Errors
-/// What is wrong, with the template.
-pub fn template(text: &str) -> Result<Template, String> {
-    Template::parse(text).map_err(|e| format!("bad template {text:?}: {e}"))
+/// What a group is called.
+#[derive(Clone, Debug)]
+pub struct Title {
+    template: Template,
+    /// It may tell control groups, which have to be read then.
+    cgroups: bool,
+}
+
+impl Title {
+    /// Parses a template.
+    ///
+    /// # Errors
+    /// What is wrong, with the template.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let template = Template::parse(text).map_err(|e| format!("bad template {text:?}: {e}"))?;
+        Ok(Title {
+            template,
+            cgroups: may_tell_cgroups(text),
+        })
+    }
+}
+
+/// Whether a template holds anything behind a dot or dollar but fields that are no control groups.
+/// Text outside of actions is looked at too, which errs on the safe side.
+fn may_tell_cgroups(text: &str) -> bool {
+    const OTHERS: [&str; 7] = [
+        "Comm",
+        "ExeBase",
+        "ExeFull",
+        "Username",
+        "PID",
+        "StartTime",
+        "Matches",
+    ];
+    let word = |text: &str| {
+        let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+        end.unwrap_or(text.len())
+    };
+    let mut rest = text;
+    while let Some(at) = rest.find(['.', '$']) {
+        let after = &rest[at + 1..];
+        let name = &after[..word(after)];
+        if rest[at..].starts_with('$') || !OTHERS.contains(&name) {
+            return true;
+        }
+        rest = &after[name.len()..];
+        // Fields of a field.
+        while let Some(inner) = rest.strip_prefix('.').filter(|inner| word(inner) > 0) {
+            rest = &inner[word(inner)..];
+        }
+    }
+    false
 }
 
 impl Item {
@@ -159,9 +205,13 @@ impl Naming {
                 let mut matching = items.iter();
                 let (item, captured) =
                     matching.find_map(|item| Some((item, item.captures(process, &line)?)))?;
-                let data = data(process, captured, users, cgroups());
+                let cgroups = match item.name.cgroups {
+                    true => cgroups(),
+                    false => Vec::new(),
+                };
+                let data = data(process, captured, users, cgroups);
                 let mut name = String::new();
-                if let Err(error) = item.name.render(&data, &mut name) {
+                if let Err(error) = item.name.template.render(&data, &mut name) {
                     tracing::debug!(pid = process.pid, name, error, "a template stopped");
                 }
                 Some(name)
@@ -286,6 +336,26 @@ mod tests {
                 Some(expected),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn control_groups_are_read_only_where_they_can_be_told() {
+        for (template, read) in [
+            ("{{.Comm}}", false),
+            ("{{.ExeBase}}:{{ .Matches.Group }} {{.PID}}", false),
+            ("{{.StartTime.Unix}}-{{index .Matches \"a\"}}", false),
+            ("{{.Cgroups}}", true),
+            ("{{.}}", true),
+            ("{{$.Cgroups}}", true),
+            ("{{with $x := .}}{{$x.Cgroups}}{{end}}", true),
+            ("{{printf \"%v\" . }}", true),
+            (
+                "{{.Comm}}{{template \"x\" .}}{{define \"x\"}}{{.Cgroups}}{{end}}",
+                true,
+            ),
+        ] {
+            assert_eq!(may_tell_cgroups(template), read, "{template}");
         }
     }
 

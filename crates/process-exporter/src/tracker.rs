@@ -5,18 +5,18 @@
 //! Of a process that does not matter only its number, start and parent are kept, and on a mounted
 //! procfs nothing is read of it any more.
 
+mod look;
 mod sample;
 #[cfg(test)]
 mod tests;
 
 use crate::groups::{Counters, Exposed, GroupId, Groups, Present};
-use crate::naming::{Identity, Naming};
+use crate::naming::Naming;
 use crate::procfs::{Entry, Procfs, Result, Task, parse, told};
-use crate::users::Users;
 use exporter_core::exposition::Arena;
-use exporter_core::exposition::names::lossy;
+use look::{Found, Look};
 use rustix::io::Errno;
-use sample::{Sample, Thread};
+use sample::{Reader, Sample, Thread};
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -95,58 +95,40 @@ struct Orphan {
     sample: Option<Sample>,
 }
 
+/// Collections that two threads work at: the one at the start and the first that is exposed.
+const HURRIED: u32 = 2;
+/// Fewer processes are not worth a second thread.
+const CROWD: usize = 128;
+/// Of so many processes what was found is held at once.
+const PORTION: usize = 512;
+
 /// Follows the processes of one procfs.
 pub struct Tracker {
-    procfs: Procfs,
+    reader: Reader,
     naming: Naming,
     options: Options,
     groups: Groups,
     processes: HashMap<u32, Process>,
-    users: Users,
-    functions: Functions,
     errors: Errors,
     cycle: u32,
     /// Hundredths of a second since the epoch.
     first_cycle: Option<u64>,
-    swapless: bool,
     listing: Vec<Entry>,
-    threads: Vec<Entry>,
-}
-
-/// Names of kernel functions, numbered from 1.
-#[derive(Debug, Default)]
-struct Functions {
-    names: Vec<Box<str>>,
-}
-
-impl Functions {
-    fn number(&mut self, name: &str) -> u16 {
-        let known = self.names.iter().position(|n| **n == *name);
-        let index = known.unwrap_or_else(|| {
-            self.names.push(name.into());
-            self.names.len() - 1
-        });
-        u16::try_from(index + 1).unwrap_or(0)
-    }
 }
 
 impl Tracker {
     /// A tracker that has seen nothing yet.
     pub fn new(procfs: Procfs, naming: Naming, options: Options) -> Self {
         Tracker {
-            procfs,
+            reader: Reader::new(procfs, options),
             naming,
             options,
             groups: Groups::default(),
             processes: HashMap::new(),
-            users: Users::default(),
-            functions: Functions::default(),
             errors: Errors::default(),
             cycle: 0,
             first_cycle: None,
-            swapless: false,
             listing: Vec::new(),
-            threads: Vec::new(),
         }
     }
 
@@ -180,7 +162,7 @@ impl Tracker {
     pub fn collect(&mut self) -> Result<()> {
         let mut listing = std::mem::take(&mut self.listing);
         listing.clear();
-        let listed = self.procfs.processes(&mut listing);
+        let listed = self.reader.procfs.processes(&mut listing);
         if listed.is_ok() {
             self.visit_all(&listing);
         }
@@ -194,19 +176,28 @@ impl Tracker {
             threads: self.options.threads,
             proportional: self.options.proportional,
         };
-        self.groups.put(out, exposed, &self.functions.names);
+        self.groups
+            .put(out, exposed, &self.reader.functions.names());
     }
 
     fn visit_all(&mut self, listing: &[Entry]) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |t| (t.as_millis() / 10) as u64);
         self.first_cycle.get_or_insert(now);
-        self.swapless = self.procfs.is_swapless();
         self.cycle = self.cycle.wrapping_add(1);
+        self.reader.swapless = self.reader.procfs.is_swapless();
+        self.reader.first = self.cycle == 1;
         self.groups.begin();
         let mut orphans = Vec::new();
-        for entry in listing {
-            self.visit(*entry, &mut orphans);
+        match self.second_reader(listing.len()) {
+            Some(second) => self.visit_in_two(second, listing, &mut orphans),
+            None => {
+                for entry in listing {
+                    let known = self.processes.get(&entry.id);
+                    let look = self.reader.look(*entry, known, &self.naming);
+                    self.take(*entry, look, &mut orphans);
+                }
+            }
         }
         let cycle = self.cycle;
         self.processes.retain(|_, process| process.seen == cycle);
@@ -214,67 +205,63 @@ impl Tracker {
         self.groups.end(self.options.remove_empty);
     }
 
-    fn visit(&mut self, entry: Entry, orphans: &mut Vec<Orphan>) {
-        let pid = entry.id;
-        if let Some(process) = self.processes.get_mut(&pid)
-            && matches!(process.role, Role::Ignored)
-            && self.procfs.is_live()
-            && process.inode == entry.inode
-        {
-            process.seen = self.cycle;
-            return;
+    /// Where it shortens the wait for the first answer.
+    fn second_reader(&self, processes: usize) -> Option<Reader> {
+        let hurried = self.cycle <= HURRIED && processes >= CROWD && self.reader.procfs.is_live();
+        if !hurried || std::thread::available_parallelism().is_ok_and(|n| n.get() < 2) {
+            return None;
         }
-        // The name is kept: everything else is read into the same buffer.
-        let mut comm = [0; 256];
-        let task = Task { pid, tid: None };
-        let (stat, comm) = match self.procfs.stat(task) {
-            Ok(stat) => {
-                let length = stat.comm.len().min(comm.len());
-                comm[..length].copy_from_slice(&stat.comm[..length]);
-                let stat = parse::Stat { comm: &[], ..stat };
-                (stat, &comm[..length])
+        self.reader.another().ok()
+    }
+
+    fn visit_in_two(&mut self, mut second: Reader, listing: &[Entry], orphans: &mut Vec<Orphan>) {
+        for entries in listing.chunks(PORTION) {
+            let readers = [&mut self.reader, &mut second];
+            let looks = look::in_two(readers, entries, &self.processes, &self.naming);
+            for (entry, look) in entries.iter().zip(looks) {
+                self.take(*entry, look, orphans);
             }
-            Err(_) => return,
-        };
-        match self.processes.get_mut(&pid) {
-            Some(process) if process.start == stat.start => {
-                process.seen = self.cycle;
-                process.inode = entry.inode;
-                match &mut process.role {
-                    Role::Ignored => {}
-                    Role::Unnamed { .. } => self.meet_again(pid, &stat, comm, orphans),
-                    Role::Member(_) => self.follow(pid, &stat),
-                }
+        }
+    }
+
+    /// Makes of a look what is known of the process.
+    fn take(&mut self, entry: Entry, look: Look, orphans: &mut Vec<Orphan>) {
+        let pid = entry.id;
+        match look {
+            Look::Nothing => return,
+            Look::New(Ok(found)) => return self.meet(entry, *found, orphans),
+            Look::New(Err(error)) => return self.unreadable(pid, error),
+            Look::Same | Look::Again(_) | Look::Member(_) => {}
+        }
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.seen = self.cycle;
+            process.inode = entry.inode;
+        }
+        match look {
+            Look::Again(Some(name)) => {
+                let group = self.groups.named(&name);
+                self.adopt(pid, group, None);
             }
-            _ => self.meet(entry, &stat, comm, orphans),
+            Look::Again(None) => orphans.push(Orphan { pid, sample: None }),
+            Look::Member(Ok((sample, threads))) => self.follow(pid, sample, threads),
+            // It stays, with its counters as they were, and is looked at again next time.
+            Look::Member(Err(error)) => self.unreadable(pid, error),
+            _ => {}
         }
     }
 
     /// A process that is in its group: what it has used, and what it is.
-    fn follow(&mut self, pid: u32, stat: &parse::Stat<'_>) {
-        let Some(process) = self.processes.get_mut(&pid) else {
-            return;
-        };
-        let Role::Member(member) = &mut process.role else {
+    fn follow(&mut self, pid: u32, sample: Sample, threads: Vec<Thread>) {
+        let Some(Process { role, .. }) = self.processes.get_mut(&pid) else {
             return;
         };
         // Taken out, so that everything else can be borrowed.
-        let mut member = std::mem::replace(
-            member,
-            Box::new(Member {
-                group: 0,
-                sample: Sample::default(),
-                threads: Vec::new(),
-            }),
-        );
-        match self.sample(pid, stat, Some(&member.sample)) {
-            Ok(sample) => {
-                let earlier = member.sample.counters;
-                self.join(pid, &mut member, sample, Some(earlier));
-            }
-            // It stays, with its counters as they were, and is looked at again next time.
-            Err(error) => self.unreadable(pid, error),
-        }
+        let Role::Member(mut member) = std::mem::replace(role, Role::Ignored) else {
+            return;
+        };
+        self.errors.partial += u64::from(sample.partial);
+        let earlier = member.sample.counters;
+        self.join(pid, &mut member, sample, threads, Some(earlier));
         if let Some(process) = self.processes.get_mut(&pid) {
             process.role = Role::Member(member);
         }
@@ -288,41 +275,25 @@ impl Tracker {
     }
 
     /// A process that is new.
-    fn meet(
-        &mut self,
-        entry: Entry,
-        stat: &parse::Stat<'_>,
-        comm: &[u8],
-        orphans: &mut Vec<Orphan>,
-    ) {
+    fn meet(&mut self, entry: Entry, found: Found, orphans: &mut Vec<Orphan>) {
         let pid = entry.id;
-        self.processes.remove(&pid);
-        let sample = match self.sample(pid, stat, None) {
-            Ok(sample) => sample,
-            Err(error) => return self.unreadable(pid, error),
-        };
-        let Ok(arguments) = self.procfs.cmdline(pid) else {
-            return;
-        };
-        let identity = self.identity(pid, stat, comm, arguments, sample.uid);
-        tracing::debug!(
-            pid,
-            comm = identity.comm,
-            cmdline = identity.command_line(),
-            "found a process"
-        );
+        let sample = found.sample;
+        self.errors.partial += u64::from(sample.partial);
         let mut process = Process {
-            start: stat.start,
+            start: found.start,
             inode: entry.inode,
-            parent: stat.ppid,
+            parent: found.parent,
             seen: self.cycle,
             role: Role::Unnamed {
                 met: self.cycle,
                 partial: sample.partial,
             },
         };
-        match self.name(&identity) {
-            Some(group) => process.role = Role::Member(self.welcome(pid, group, sample)),
+        match found.named {
+            Some((name, threads)) => {
+                let group = self.groups.named(&name);
+                process.role = Role::Member(self.welcome(pid, group, sample, threads));
+            }
             None => orphans.push(Orphan {
                 pid,
                 sample: Some(sample),
@@ -331,96 +302,55 @@ impl Tracker {
         self.processes.insert(pid, process);
     }
 
-    /// A process that is known and in no group: its names may have changed.
-    fn meet_again(
-        &mut self,
-        pid: u32,
-        stat: &parse::Stat<'_>,
-        comm: &[u8],
-        orphans: &mut Vec<Orphan>,
-    ) {
-        let task = Task { pid, tid: None };
-        let (Ok(arguments), Ok(status)) = (self.procfs.cmdline(pid), self.procfs.status(task))
-        else {
-            return;
-        };
-        let identity = self.identity(pid, stat, comm, arguments, status.uid);
-        match self.name(&identity) {
-            Some(group) => self.adopt(pid, group, None),
-            None => orphans.push(Orphan { pid, sample: None }),
-        }
-    }
-
-    fn identity(
-        &self,
-        pid: u32,
-        stat: &parse::Stat<'_>,
-        comm: &[u8],
-        arguments: Vec<String>,
-        uid: u64,
-    ) -> Identity {
-        Identity {
-            pid,
-            comm: lossy(comm).into_owned(),
-            arguments,
-            uid,
-            started: self.started(stat.start),
-        }
-    }
-
-    /// Hundredths of a second since the epoch.
-    fn started(&self, start: u64) -> u64 {
-        let boot = self.procfs.boot_time().saturating_mul(100);
-        boot.saturating_add(start)
-    }
-
-    fn name(&mut self, identity: &Identity) -> Option<GroupId> {
-        let procfs = &mut self.procfs;
-        let pid = identity.pid;
-        let name = self
-            .naming
-            .name(identity, &mut self.users, || procfs.cgroups(pid))?;
-        tracing::debug!(pid, groupname = name, "matched a process");
-        Some(self.groups.named(&name))
-    }
-
     /// Takes a process into a group for the first time. What it has used already counts if it has
     /// started after us.
-    fn welcome(&mut self, pid: u32, group: GroupId, sample: Sample) -> Box<Member> {
+    fn welcome(
+        &mut self,
+        pid: u32,
+        group: GroupId,
+        sample: Sample,
+        threads: Vec<Thread>,
+    ) -> Box<Member> {
         let mut member = Box::new(Member {
             group,
             sample: Sample::default(),
             threads: Vec::new(),
         });
-        self.join(pid, &mut member, sample, None);
+        self.join(pid, &mut member, sample, threads, None);
         member
     }
 
     /// The same for a process that is known.
     fn adopt(&mut self, pid: u32, group: GroupId, sample: Option<Sample>) {
-        let sample = match sample {
-            Some(sample) => Ok(sample),
-            None => self.sample_of(pid),
-        };
-        let sample = match sample {
+        let counted = sample.as_ref().is_some_and(|s| s.partial);
+        let mut sample = match sample.map_or_else(|| self.sample_of(pid), Ok) {
             Ok(sample) => sample,
             Err(error) => return self.unreadable(pid, error),
         };
-        let member = self.welcome(pid, group, sample);
+        let threads = self.reader.thread_samples(pid, &mut sample, &[]);
+        self.errors.partial += u64::from(sample.partial && !counted);
+        let member = self.welcome(pid, group, sample, threads);
         if let Some(process) = self.processes.get_mut(&pid) {
             process.role = Role::Member(member);
         }
     }
 
     fn sample_of(&mut self, pid: u32) -> Result<Sample> {
-        let stat = self.procfs.stat(Task { pid, tid: None })?;
+        let stat = self.reader.procfs.stat(Task { pid, tid: None })?;
         let stat = parse::Stat { comm: &[], ..stat };
-        self.sample(pid, &stat, None)
+        self.reader.sample(pid, &stat, None)
     }
 
     /// Adds a process to its group: what it has used since `earlier`, and what it is now.
-    fn join(&mut self, pid: u32, member: &mut Member, sample: Sample, earlier: Option<Counters>) {
-        let started = self.started(sample.start);
+    fn join(
+        &mut self,
+        pid: u32,
+        member: &mut Member,
+        sample: Sample,
+        threads: Vec<Thread>,
+        earlier: Option<Counters>,
+    ) {
+        let started = self.reader.started(sample.start);
         let counts_fully = self.first_cycle.is_some_and(|first| started > first);
         let base = match earlier {
             Some(earlier) => earlier,
@@ -429,7 +359,6 @@ impl Tracker {
         };
         let mut used = sample.counters.since(&base);
         let group = member.group;
-        let threads = self.thread_samples(pid, &sample, &member.threads);
         if threads.len() > 1 {
             // Each thread by itself: those that are gone take nothing away.
             used.switches = [0; 2];
@@ -465,7 +394,7 @@ impl Tracker {
 
     fn place(&mut self, group: GroupId, sample: &Sample, threads: &[Thread], earlier: &[Thread]) {
         let present = Present {
-            started: self.started(sample.start) / 100,
+            started: self.reader.started(sample.start) / 100,
             ..sample.present
         };
         let groups = &mut self.groups;
@@ -497,7 +426,7 @@ impl Tracker {
     /// What has no group is looked at again or never.
     fn ignore_the_rest(&mut self, now: u64) {
         let (cycle, options) = (self.cycle, self.options);
-        let boot = self.procfs.boot_time() * 100;
+        let boot = self.reader.procfs.boot_time() * 100;
         for (pid, process) in &mut self.processes {
             let Role::Unnamed { met, partial } = process.role else {
                 continue;

@@ -4,11 +4,14 @@
 //! nothing, and waits where it waited: its `schedstat` tells that for a fraction of what the other
 //! files cost. It is read before them, so that what happens in between is seen the next time.
 
-use super::Tracker;
+use super::Options;
 use crate::groups::{Counters, Present};
-use crate::procfs::{Result, Task, parse, told};
+use crate::procfs::kept::KeptFile;
+use crate::procfs::{Entry, Procfs, Ran, Result, Task, parse, told};
+use crate::users::Users;
 use exporter_core::exposition::names::lossy;
 use rustix::io::Errno;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What was seen of a process.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +25,7 @@ pub(super) struct Sample {
     pub(super) present: Present,
     /// Not everything could be read.
     pub(super) partial: bool,
-    ran: Option<(u64, u64)>,
+    ran: Option<Ran>,
     /// Something of `io` or `wchan` could not be read.
     hidden: bool,
 }
@@ -36,7 +39,7 @@ pub(super) struct Thread {
     pub(super) state: u8,
     pub(super) waiting: u16,
     pub(super) counters: Counters,
-    ran: Option<(u64, u64)>,
+    ran: Option<Ran>,
 }
 
 impl Thread {
@@ -52,11 +55,74 @@ fn find(threads: &[Thread], tid: u32) -> Option<&Thread> {
 }
 
 /// Whether a task has not run between two looks.
-fn rested(earlier: Option<(u64, u64)>, now: Option<(u64, u64)>, states: [u8; 2]) -> bool {
-    now.is_some() && earlier == now && !states.contains(&b'R')
+fn rested(earlier: Option<&Ran>, now: Option<&Ran>, states: [u8; 2]) -> bool {
+    let idle = matches!((earlier, now), (Some(earlier), Some(now)) if now.is_as(earlier));
+    idle && !states.contains(&b'R')
 }
 
-impl Tracker {
+fn file(ran: Option<&Ran>) -> Option<&Arc<KeptFile>> {
+    ran.and_then(|ran| ran.file.as_ref())
+}
+
+/// Names of kernel functions, numbered from 1.
+#[derive(Debug, Default)]
+pub(super) struct Functions(Mutex<Vec<Box<str>>>);
+
+impl Functions {
+    fn number(&self, name: &str) -> u16 {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = names.iter().position(|n| **n == *name);
+        let index = known.unwrap_or_else(|| {
+            names.push(name.into());
+            names.len() - 1
+        });
+        u16::try_from(index + 1).unwrap_or(0)
+    }
+
+    /// All, the first for number 1.
+    pub(super) fn names(&self) -> Vec<Box<str>> {
+        let names = self.0.lock();
+        names.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Reads processes for a tracker.
+pub(super) struct Reader {
+    pub(super) procfs: Procfs,
+    pub(super) functions: Arc<Functions>,
+    pub(super) users: Users,
+    pub(super) options: Options,
+    /// Nothing can be swapped out.
+    pub(super) swapless: bool,
+    /// In the collection at the start, which is not exposed.
+    pub(super) first: bool,
+    threads: Vec<Entry>,
+}
+
+impl Reader {
+    pub(super) fn new(procfs: Procfs, options: Options) -> Self {
+        Reader {
+            procfs,
+            functions: Arc::default(),
+            users: Users::default(),
+            options,
+            swapless: false,
+            first: true,
+            threads: Vec::new(),
+        }
+    }
+
+    /// One that reads the same beside it.
+    pub(super) fn another(&self) -> Result<Self> {
+        Ok(Reader {
+            procfs: self.procfs.another()?,
+            functions: self.functions.clone(),
+            users: Users::default(),
+            threads: Vec::new(),
+            ..*self
+        })
+    }
+
     /// Reads a process, all but its threads. `earlier` is the last look at it.
     pub(super) fn sample(
         &mut self,
@@ -65,12 +131,15 @@ impl Tracker {
         earlier: Option<&Sample>,
     ) -> Result<Sample> {
         let task = Task { pid, tid: None };
+        let before = earlier.and_then(|e| e.ran.as_ref());
         let ran = match stat.threads {
-            1 => self.procfs.schedstat(task),
+            1 => self.procfs.schedstat(task, file(before)),
             _ => None,
         };
-        let rested =
-            earlier.filter(|e| e.present.threads == 1 && rested(e.ran, ran, [e.state, stat.state]));
+        let rested = earlier.filter(|e| {
+            let states = [e.state, stat.state];
+            e.present.threads == 1 && rested(before, ran.as_ref(), states)
+        });
         let mut sample = match rested {
             Some(earlier) => earlier.clone(),
             None => Sample::default(),
@@ -97,7 +166,12 @@ impl Tracker {
             self.read_hidden(task, &mut sample, earlier);
         }
         let mut partial = sample.hidden;
-        sample.present.descriptors = match self.procfs.descriptors(pid) {
+        // What is not exposed needs no count that nothing forbids.
+        let descriptors = match self.first && self.procfs.counts_descriptors() {
+            true => Ok(0),
+            false => self.procfs.descriptors(pid),
+        };
+        sample.present.descriptors = match descriptors {
             Ok(count) => Some(count),
             Err(error) => {
                 failed(pid, "fd", error);
@@ -107,7 +181,6 @@ impl Tracker {
         };
         partial |= !self.read_proportional(pid, &mut sample);
         sample.partial = partial;
-        self.errors.partial += u64::from(partial);
         Ok(sample)
     }
 
@@ -150,10 +223,7 @@ impl Tracker {
         // Kernel threads and zombies have no memory to tell of. The collection at the start is not
         // exposed: what may be read is as good as read, and who may read io may read this.
         let live = self.procfs.is_live();
-        let result = match (
-            live && sample.present.virtual_ == 0,
-            live && self.cycle == 1,
-        ) {
+        let result = match (live && sample.present.virtual_ == 0, live && self.first) {
             (true, _) => Err(Errno::SRCH),
             (false, true) if sample.hidden => Err(Errno::ACCESS),
             (false, true) => Ok((0, 0)),
@@ -172,10 +242,11 @@ impl Tracker {
     }
 
     /// The threads of a process, none where it has only one. `earlier` are those of the last look.
+    /// Where they cannot be listed, the sample is not whole.
     pub(super) fn thread_samples(
         &mut self,
         pid: u32,
-        sample: &Sample,
+        sample: &mut Sample,
         earlier: &[Thread],
     ) -> Vec<Thread> {
         // A tree of files may say one thing and hold another.
@@ -199,7 +270,7 @@ impl Tracker {
             }
             Err(error) => {
                 failed(pid, "task", error);
-                self.errors.partial += u64::from(!sample.partial);
+                sample.partial = true;
             }
         }
         self.threads = listing;
@@ -210,7 +281,8 @@ impl Tracker {
     }
 
     fn thread(&mut self, task: Task, known: Option<&Thread>) -> Option<Thread> {
-        let ran = self.procfs.schedstat(task);
+        let before = known.and_then(|k| k.ran.as_ref());
+        let ran = self.procfs.schedstat(task, file(before));
         let stat = self.procfs.stat(task).ok()?;
         let known = known.filter(|k| k.start == stat.start);
         let mut thread = Thread {
@@ -229,7 +301,7 @@ impl Tracker {
             ran,
         };
         if let Some(known) = known
-            && rested(known.ran, ran, [known.state, thread.state])
+            && rested(before, thread.ran.as_ref(), [known.state, thread.state])
         {
             thread.waiting = known.waiting;
             thread.counters.switches = known.counters.switches;

@@ -147,7 +147,7 @@ fn gauges() {
     tree.put(7, &waiting);
     tree.put(8, &named("a"));
     let tracker = tracker(&tree, OPTIONS);
-    let page = tracker.procfs.page_size() as f64;
+    let page = tracker.reader.procfs.page_size() as f64;
     let series = [
         "num_procs{groupname=\"g:a\"}",
         "num_threads{groupname=\"g:a\"}",
