@@ -877,6 +877,158 @@ fn custom_queries_and_discovery() {
     }
 }
 
+/// Statements that an exporter's user was counted for by the server.
+fn counted(server: &Postgres) -> usize {
+    let count = "SELECT COALESCE(sum(calls), 0) FROM pg_stat_statements WHERE userid = \
+                 'exporter'::regrole";
+    server.sql("postgres", count).parse().unwrap()
+}
+
+/// An exporter as the user `exporter`, whose statements the server counts.
+fn counting(server: &Postgres) -> String {
+    server.sql(
+        "postgres",
+        "CREATE EXTENSION pg_stat_statements; CREATE ROLE exporter LOGIN; GRANT pg_monitor TO \
+         exporter",
+    );
+    format!(
+        "postgres://exporter@127.0.0.1:{}/postgres?sslmode=disable",
+        server.port
+    )
+}
+
+const COUNTED: &[&str] = &[
+    "shared_preload_libraries = 'pg_stat_statements'",
+    "pg_stat_statements.track_utility = on",
+    "log_statement = all",
+];
+
+#[test]
+fn limits_are_not_set_for_every_statement() {
+    let server = Postgres::start(&newest(), COUNTED);
+    let exporter = exporter(&[("DATA_SOURCE_NAME", &counting(&server))], &[]);
+    for _ in 0..3 {
+        assert_eq!(failed(&scrape(&exporter, 10.0)), [""; 0]);
+    }
+    let before = counted(&server);
+    for _ in 0..10 {
+        assert_eq!(failed(&scrape(&exporter, 10.0)), [""; 0]);
+    }
+    // 18 that tell something, and two whose limit is their own.
+    assert_eq!(counted(&server) - before, 200, "{}", server.log());
+    // Another timeout changes the limit that stands, once.
+    let before = counted(&server);
+    scrape(&exporter, 40.0);
+    assert_eq!(counted(&server) - before, 21);
+    scrape(&exporter, 10.0);
+    assert_eq!(counted(&server) - before, 42);
+    // What the sessions are limited to is not told as the server's setting.
+    let reply = scrape(&exporter, 10.0);
+    expect(&reply, "pg_settings_statement_timeout_seconds", 0.0);
+    expect(&reply, "pg_settings_lock_timeout_seconds", 0.0);
+}
+
+/// A stand-in for a pooler that refuses parameters at the start of a session, or leaves them out
+/// without a word, and passes all else on to the server.
+fn pooler(server: &Postgres, refuses: bool) -> e2e::peers::Scripted {
+    use std::io::{Read, Write};
+    let port = server.port;
+    e2e::peers::Scripted::start(move |mut client| {
+        let mut length = [0; 4];
+        client.read_exact(&mut length)?;
+        let mut start = vec![0; u32::from_be_bytes(length) as usize - 4];
+        client.read_exact(&mut start)?;
+        let at = start.windows(9).position(|w| w == b"\0options\0");
+        if let (Some(_), true) = (at, refuses) {
+            let text = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: options\0\0";
+            client.write_all(b"E")?;
+            client.write_all(&(text.len() as u32 + 4).to_be_bytes())?;
+            return client.write_all(text);
+        }
+        if let Some(at) = at {
+            let value = at + 9;
+            let end = value + start[value..].iter().position(|b| *b == 0).unwrap();
+            start.drain(at + 1..=end);
+        }
+        let mut server = std::net::TcpStream::connect(("127.0.0.1", port))?;
+        server.write_all(&(start.len() as u32 + 4).to_be_bytes())?;
+        server.write_all(&start)?;
+        let (mut from, mut to) = (server.try_clone()?, client.try_clone()?);
+        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        std::io::copy(&mut client, &mut server)?;
+        server.shutdown(std::net::Shutdown::Both)
+    })
+}
+
+#[test]
+fn nothing_stays_in_the_sessions_of_a_pooler() {
+    let server = Postgres::start(&newest(), COUNTED);
+    let name = counting(&server);
+    for refuses in [true, false] {
+        let pooler = pooler(&server, refuses);
+        let port = pooler.address.port().to_string();
+        let name = name.replace(&server.port.to_string(), &port);
+        let exporter = exporter(&[("DATA_SOURCE_NAME", &name)], &["--connections.max=1"]);
+        assert_eq!(
+            failed(&scrape(&exporter, 10.0)),
+            [""; 0],
+            "{}",
+            exporter.log()
+        );
+        let log = server.log().len();
+        assert_eq!(
+            failed(&scrape(&exporter, 10.0)),
+            [""; 0],
+            "{}",
+            exporter.log()
+        );
+        let log = server.log()[log..].to_owned();
+        assert_eq!(
+            log.matches("set_config('statement_timeout'").count(),
+            18,
+            "{log}"
+        );
+        // Whoever has that session next has the server's own limit.
+        assert!(!log.contains(", false)"), "{log}");
+    }
+}
+
+#[test]
+fn a_statement_ends_with_the_scrape_that_wants_it() {
+    let server = Postgres::start(&newest(), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queries.yaml");
+    let text = "slow:\n  query: \"SELECT 1 AS one, pg_sleep(600)\"\n  metrics:\n    - one: {usage: GAUGE}\n";
+    std::fs::write(&file, text).unwrap();
+    let path = format!("--extend.query-path={}", file.display());
+    let exporter = exporter_for(&server, &[&path, "--collection-timeout=10m"]);
+    let sleeping = |is: bool| {
+        let there = format!(
+            "SELECT {is} = EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND query \
+             LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid())"
+        );
+        server.wait_until("postgres", &there);
+    };
+    for _ in 0..3 {
+        let mut client = exporter.connect();
+        client
+            .send("GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n")
+            .unwrap();
+        sleeping(true);
+        drop(client);
+        sleeping(false);
+    }
+    // The session is still there and of use.
+    server.wait_until(
+        "postgres",
+        "SELECT count(*) BETWEEN 1 AND 2 FROM pg_stat_activity WHERE backend_type = 'client \
+         backend' AND application_name <> 'test'",
+    );
+    let reply = exporter.get_with("/metrics", "X-Prometheus-Scrape-Timeout-Seconds: 2\r\n");
+    expect(&reply, "pg_up", 1.0);
+    sleeping(false);
+}
+
 #[test]
 fn tables_of_all_databases() {
     let server = Postgres::start(&newest(), &[]);

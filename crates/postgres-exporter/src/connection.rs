@@ -2,6 +2,10 @@
 //!
 //! Statements go through the simple query protocol, with results as text and nothing prepared, so
 //! that poolers in transaction mode can stand between.
+//!
+//! A session that is known to be ours alone is given its time limit once, and again only where the
+//! time that is left has changed by much. Behind a pooler the next statement may run in another
+//! session, and what is set in one stays there for others: each statement then carries its limit.
 
 use crate::dsn::settings::{Host, Pem, Session, Settings, Tls};
 use crate::pool::LINGER;
@@ -16,7 +20,12 @@ use sqlx::{
 };
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// A parameter that the session starts with, at its default: the server tells who set it, so it
+/// shows whether what we ask for at the start reaches the session that statements run in.
+const MARK: (&str, &str) = ("xmlbinary", "base64");
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,16 +157,47 @@ impl Limits {
     }
 }
 
+/// The process of the server that a session is, and the way to it.
+#[derive(Clone)]
+pub struct Backend {
+    options: PgConnectOptions,
+    id: u32,
+}
+
+impl Backend {
+    /// What ends the statement that runs there.
+    pub fn cancellation(&self) -> String {
+        format!("SELECT pg_cancel_backend({})", self.id)
+    }
+
+    /// Ends the statement that runs there, over a session made for that. The secret of the
+    /// protocol's own request is not told by the library.
+    pub async fn cancel(&self) -> Result<(), Failure> {
+        let mut session = self.options.connect().await?;
+        let asking = sqlx::raw_sql(AssertSqlSafe(self.cancellation()));
+        asking.execute(&mut session).await?;
+        Ok(session.close().await?)
+    }
+}
+
 /// A session.
 pub struct Connection {
     session: PgConnection,
     server: Arc<Server>,
+    /// Where the session is ours alone, with no pooler between.
+    backend: Option<Backend>,
+    /// The time limit that the session has, where we gave it one.
+    limit: Option<Duration>,
 }
 
 impl Connection {
     /// Tries the places of the settings in turn until one answers as wanted. `deadline` is that of
-    /// the scrape which wants it.
-    pub async fn open(settings: &Settings, deadline: Instant) -> Result<Self, Failure> {
+    /// the scrape which wants it; `unmarked` remembers that the server refused [`MARK`].
+    pub async fn open(
+        settings: &Settings,
+        unmarked: &AtomicBool,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
         let mut hosts = settings.hosts.clone();
         if settings.shuffle && hosts.len() > 1 {
             let turn = jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() as usize;
@@ -172,7 +212,7 @@ impl Connection {
         for session in wanted {
             for (index, host) in hosts.iter().enumerate() {
                 let turn = turn(settings, deadline, hosts.len() - index);
-                let opening = Self::open_host(settings, host, session, turn);
+                let opening = Self::open_host(settings, unmarked, host, session, turn);
                 match tokio::time::timeout_at(turn.into(), opening).await {
                     Ok(Ok(connection)) => return Ok(connection),
                     Ok(Err(failure)) => why = at(host, &failure),
@@ -185,6 +225,7 @@ impl Connection {
 
     async fn open_host(
         settings: &Settings,
+        unmarked: &AtomicBool,
         host: &Host,
         wanted: Session,
         deadline: Instant,
@@ -196,13 +237,18 @@ impl Connection {
             settings.tls.as_slice()
         };
         for tls in ways {
-            match options(settings, host, *tls).connect().await {
+            let options = options(settings, host, *tls);
+            match log_in(&options, unmarked).await {
                 Ok(session) => {
                     let mut connection = Connection {
                         session,
                         server: Arc::default(),
+                        backend: None,
+                        limit: None,
                     };
-                    connection.introduce(settings, wanted, deadline).await?;
+                    connection
+                        .introduce(settings, options, wanted, deadline)
+                        .await?;
                     return Ok(connection);
                 }
                 Err(error) => why = Failure::Unreachable(sentence(&error)),
@@ -215,16 +261,19 @@ impl Connection {
     async fn introduce(
         &mut self,
         settings: &Settings,
+        options: PgConnectOptions,
         wanted: Session,
         deadline: Instant,
     ) -> Result<(), Failure> {
         const WHO: &str = "SELECT version(), \
             max(CASE name WHEN 'server_version' THEN setting END), \
             max(CASE name WHEN 'statement_timeout' THEN reset_val END), \
-            max(CASE name WHEN 'log_timezone' THEN setting END) FROM pg_settings \
-            WHERE name IN ('server_version', 'statement_timeout', 'log_timezone')";
+            max(CASE name WHEN 'log_timezone' THEN setting END), \
+            max(CASE name WHEN 'xmlbinary' THEN source END), pg_backend_pid() FROM pg_settings \
+            WHERE name IN ('server_version', 'statement_timeout', 'log_timezone', 'xmlbinary')";
         let rows = self.query(WHO, Limits::until(deadline)).await?;
         self.server = Arc::new(server(&rows, settings.time_zone()));
+        self.backend = process(&rows).map(|id| Backend { options, id });
         let kind = match wanted {
             Session::Any | Session::PreferStandby => return Ok(()),
             Session::ReadWrite => "current_setting('transaction_read_only') = 'off'",
@@ -247,12 +296,57 @@ impl Connection {
         &self.server
     }
 
+    /// The process that the session is, where it can be told.
+    pub fn backend(&self) -> Option<&Backend> {
+        self.backend.as_ref()
+    }
+
     /// Asks one statement, or several between semicolons; the first answer that has rows is given.
-    /// The server gives up by itself before the deadline.
+    /// The server gives up by itself at about the deadline.
     pub async fn query(&mut self, sql: &str, limits: Limits) -> Result<Rows, Failure> {
+        let wanted = self.timeout(limits.deadline);
+        let plain = limits.lock.is_none() && !limits.local_time;
+        if self.backend.is_none() || !plain {
+            // A statement of the user's may set what stays.
+            if limits.local_time && sql.contains("statement_timeout") {
+                self.limit = None;
+            }
+            return self.query_alone(sql, limits).await;
+        }
+        if self.limit.is_some_and(|limit| suits(limit, wanted)) {
+            return self.send(sql.to_owned(), 0).await;
+        }
+        if !limits.fair {
+            return self.query_alone(sql, limits).await;
+        }
+        // Unknown while the answer is, and as it was where the statement fails.
+        let before = self.limit.take();
+        let milliseconds = wanted.as_millis();
+        let set = format!("SELECT set_config('statement_timeout', '{milliseconds}', false)");
+        let rows = match self.limits_count_at_once() {
+            true => self.send(format!("{set}; {sql}"), 1).await,
+            false => {
+                self.send(set, 0).await?;
+                self.send(sql.to_owned(), 0).await
+            }
+        };
+        self.limit = match &rows {
+            Ok(_) => Some(wanted),
+            Err(_) if self.limits_count_at_once() => before,
+            Err(_) => None,
+        };
+        rows
+    }
+
+    /// Before PostgreSQL 11 a time limit does not count for the message that sets it.
+    fn limits_count_at_once(&self) -> bool {
+        self.server.version.is_none_or(|v| v >= Version::major(11))
+    }
+
+    /// Asks a statement under limits that end with it.
+    async fn query_alone(&mut self, sql: &str, limits: Limits) -> Result<Rows, Failure> {
         let preface = self.preface(limits);
-        // Before PostgreSQL 11 a time limit does not count for the message that sets it.
-        if self.server.version.is_some_and(|v| v < Version::major(11)) {
+        if !self.limits_count_at_once() {
             self.send(format!("BEGIN; {preface}"), 0).await?;
             let rows = self.send(sql.to_owned(), 0).await;
             if !matches!(rows, Err(Failure::Lost(_))) {
@@ -282,14 +376,19 @@ impl Connection {
         Ok(rows)
     }
 
+    /// The time that a statement may take on the server, at least a millisecond: a little less than
+    /// what is left, and no more than the session has of itself.
+    fn timeout(&self, deadline: Instant) -> Duration {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let margin = (left / 10).min(Duration::from_millis(250));
+        let own = self.server.statement_timeout.unwrap_or(Duration::MAX);
+        own.min(left - margin).max(Duration::from_millis(1))
+    }
+
     /// The limits that hold for one statement alone. `set_config` rather than SET, which
     /// pg_stat_statements would remember anew for each number.
     fn preface(&self, limits: Limits) -> String {
-        let left = limits.deadline.saturating_duration_since(Instant::now());
-        let margin = (left / 10).min(Duration::from_millis(250));
-        let own = self.server.statement_timeout;
-        let timeout = own.unwrap_or(Duration::MAX).min(left - margin);
-        let timeout = timeout.as_millis().max(1);
+        let timeout = self.timeout(limits.deadline).as_millis();
         let mut text = format!("SELECT set_config('statement_timeout', '{timeout}', true)");
         if let Some(lock) = limits.lock {
             let lock = lock.as_millis().max(1);
@@ -312,6 +411,47 @@ impl Connection {
         // The session ends either way.
         let _ = self.session.close().await;
     }
+}
+
+/// Whether a limit that stands is near enough to the wanted one. What it is too long is made up for
+/// by whoever waits, who has the statement cancelled.
+fn suits(limit: Duration, wanted: Duration) -> bool {
+    limit >= wanted * 3 / 4 && limit <= wanted * 5 / 4
+}
+
+/// Logs in with [`MARK`], or without where it is refused: poolers and relatives of PostgreSQL do
+/// not take every parameter.
+async fn log_in(
+    options: &PgConnectOptions,
+    unmarked: &AtomicBool,
+) -> Result<PgConnection, sqlx::Error> {
+    if !unmarked.load(Ordering::Relaxed) {
+        match options.clone().options([MARK]).connect().await {
+            Err(error) if refuses_parameters(&error) => {}
+            result => return result,
+        }
+    }
+    let session = options.connect().await?;
+    unmarked.store(true, Ordering::Relaxed);
+    Ok(session)
+}
+
+/// Whether a login failed for another reason than the account (SQLSTATE class 28), the database
+/// (3D), or the state of the server (53, 57).
+fn refuses_parameters(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    let code = error.code().unwrap_or_default();
+    let others = ["28", "3D", "53", "57"];
+    !others.iter().any(|class| code.starts_with(class))
+}
+
+/// The process that a session is, where [`MARK`] has reached it.
+fn process(rows: &Rows) -> Option<u32> {
+    let row = rows.first()?;
+    let marked = row.text(4) == Some("client");
+    row.text(5)?.parse().ok().filter(|_| marked)
 }
 
 /// When the turn of a place ends, so that those behind it get theirs. The last one may take longer
@@ -422,18 +562,39 @@ mod tests {
 
     #[test]
     fn servers_introduce_themselves() {
-        let head = &["version", "max", "max", "max"][..];
+        let head = &["version", "max", "max", "max", "max", "pid"][..];
         let banner = "PostgreSQL 15.20 (Debian) on x86_64";
-        let rows = Rows::written(&[head, &[banner, "15.20 (Debian)", "0", "Europe/Oslo"]]);
+        let zone = "Europe/Oslo";
+        let rows = Rows::written(&[head, &[banner, "15.20 (Debian)", "0", zone, "client", "7"]]);
+        assert_eq!(process(&rows), Some(7));
         let known = server(&rows, None);
         assert_eq!(known.version, Some(Version(15, 20, 0)));
         assert_eq!(known.statement_timeout, None);
         assert_eq!(known.time_zone.as_deref(), Some("Europe/Oslo"));
-        let rows = Rows::written(&[head, &["CockroachDB CCL v23", "13.0.0", "5000", "NULL"]]);
+        let row = ["CockroachDB CCL v23", "13.0.0", "5000", "NULL", "NULL", "7"];
+        let rows = Rows::written(&[head, &row]);
+        assert_eq!(process(&rows), None);
         let other = server(&rows, Some("UTC"));
         assert_eq!(other.banner_version, None);
         assert_eq!(other.version(), Version(13, 0, 0));
         assert_eq!(other.statement_timeout, Some(Duration::from_secs(5)));
         assert_eq!(other.time_zone.as_deref(), Some("UTC"));
+    }
+
+    #[test]
+    fn limits_that_are_near_enough_stay() {
+        let seconds = Duration::from_secs_f64;
+        for (limit, wanted, stays) in [
+            (4.6, 4.6, true),
+            (4.6, 4.5, true),
+            (4.6, 2.3, false),
+            (2.3, 4.6, false),
+        ] {
+            assert_eq!(
+                suits(seconds(limit), seconds(wanted)),
+                stays,
+                "{limit} {wanted}"
+            );
+        }
     }
 }

@@ -188,7 +188,10 @@ impl Legacy {
             true => "SELECT * FROM pg_stat_database_conflicts",
             false => "SELECT 1",
         };
-        let limits = Limits::until(deadline);
+        let limits = Limits {
+            fair: true,
+            ..Limits::until(deadline)
+        };
         let answer = match target
             .ask(limits, |server| Some(asked(server).into()))
             .await

@@ -4,8 +4,9 @@
 //! moment. A statement whose asker has gone keeps its connection until the server has answered it,
 //! so that a server that hangs is not given more and more of them.
 
-use crate::connection::{Connection, Failure, Limits, Server};
+use crate::connection::{Backend, Connection, Failure, Limits, Server};
 use crate::rows::Rows;
+use futures_util::future::join;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +16,10 @@ use tokio::sync::{Notify, oneshot};
 const PATIENCE: Duration = Duration::from_millis(40);
 /// How long an abandoned statement or login may take before its connection is given up.
 pub const LINGER: Duration = Duration::from_secs(30);
+/// How long an abandoned statement is left to end by itself before it is cancelled.
+const GRACE: Duration = Duration::from_millis(250);
+/// How long cancelling may take.
+const CANCELLING: Duration = Duration::from_secs(2);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -23,6 +28,8 @@ pub struct Pool {
     limit: usize,
     state: Mutex<State>,
     freed: Notify,
+    /// Held while a session beside the others may be open, to cancel a statement of one of them.
+    cancelling: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -39,6 +46,7 @@ impl Pool {
             limit: limit.max(1),
             state: Mutex::default(),
             freed: Notify::new(),
+            cancelling: tokio::sync::Mutex::default(),
         })
     }
 
@@ -175,6 +183,28 @@ impl Pool {
         }
     }
 
+    /// Cancels the statement that runs in this process, over an idle connection or else over one
+    /// made for that, one at a time. Tells whether nothing of it can still be under way.
+    async fn cancel(self: &Arc<Self>, backend: &Backend) -> bool {
+        let _turn = self.cancelling.lock().await;
+        let deadline = Instant::now() + CANCELLING;
+        if let Some(mut lease) = self.take() {
+            let sql = backend.cancellation();
+            match lease.query(&sql, Limits::until(deadline)).await {
+                Err(Failure::TooLate) => return false,
+                Err(Failure::Lost(_)) => {}
+                _ => return true,
+            }
+        }
+        let cancelling = tokio::time::timeout_at(deadline.into(), backend.cancel());
+        match cancelling.await {
+            Ok(Err(error)) => tracing::debug!(%error, "a statement could not be cancelled"),
+            Ok(Ok(())) => {}
+            Err(_) => return false,
+        }
+        true
+    }
+
     /// Number of connections that are open or being opened.
     pub fn open(&self) -> usize {
         self.state().open
@@ -276,17 +306,36 @@ impl Drop for Lease {
 
 /// Waits for the answer that nobody else waits for.
 async fn linger(mut connection: Connection, slot: Slot) {
-    let settling = async {
-        loop {
-            match connection.settle().await {
-                Ok(()) => return true,
-                // The abandoned statement failed, as it was told to.
-                Err(Failure::Refused { .. }) => {}
-                Err(_) => return false,
-            }
-        }
-    };
-    if let Ok(true) = tokio::time::timeout(LINGER, settling).await {
+    if see_off(&mut connection, slot.0.as_ref()).await {
         slot.park(connection);
+    }
+}
+
+/// Waits until the session is ready for the next statement, and has the one cancelled that takes
+/// its time. Tells whether it is.
+async fn see_off(connection: &mut Connection, pool: Option<&Arc<Pool>>) -> bool {
+    let backend = connection.backend().cloned();
+    let settling = tokio::time::timeout(LINGER, settle(connection));
+    tokio::pin!(settling);
+    if let Ok(settled) = tokio::time::timeout(GRACE, &mut settling).await {
+        return settled.unwrap_or(false);
+    }
+    let (Some(backend), Some(pool)) = (backend, pool) else {
+        return settling.await.unwrap_or(false);
+    };
+    // A request to cancel must not meet the next statement of this session.
+    let (settled, over) = join(settling, pool.cancel(&backend)).await;
+    over && settled.unwrap_or(false)
+}
+
+/// Whether the session is ready for the next statement.
+async fn settle(connection: &mut Connection) -> bool {
+    loop {
+        match connection.settle().await {
+            Ok(()) => return true,
+            // The abandoned statement failed, as it was told to.
+            Err(Failure::Refused { .. }) => {}
+            Err(_) => return false,
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::rows::Rows;
 use crate::version::Version;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -17,6 +18,8 @@ pub struct Target {
     env: Environment,
     server: String,
     pool: Arc<Pool>,
+    /// The server does not take the parameter that tells our sessions from a pooler's.
+    unmarked: Arc<AtomicBool>,
     said: Mutex<HashSet<String>>,
     databases: Mutex<HashMap<String, Arc<Target>>>,
 }
@@ -30,6 +33,7 @@ impl Target {
             env,
             server: server.unwrap_or_default(),
             pool: Pool::new(connections),
+            unmarked: Arc::default(),
             said: Mutex::default(),
             databases: Mutex::default(),
         }
@@ -120,9 +124,10 @@ impl Target {
     ) -> impl Future<Output = Result<Connection, Failure>> + Send + use<> {
         let settings = self.source.dsn();
         let settings = settings.and_then(|dsn| Settings::resolve(&dsn, &self.env));
+        let unmarked = self.unmarked.clone();
         async move {
             let settings = settings.map_err(Failure::Unreachable)?;
-            Connection::open(&settings, deadline).await
+            Connection::open(&settings, &unmarked, deadline).await
         }
     }
 }

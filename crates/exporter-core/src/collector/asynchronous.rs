@@ -40,6 +40,15 @@ struct Done {
     elapsed: Duration,
 }
 
+/// A collector at work, which ends with whoever waits for it.
+struct Task(JoinHandle<Done>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl<Target: Send + Sync + 'static> AsyncSet<Target> {
     /// Collectors in the order their samples take precedence; `options.workers` is how many ask at
     /// a time.
@@ -51,7 +60,8 @@ impl<Target: Send + Sync + 'static> AsyncSet<Target> {
     }
 
     /// Runs the collectors that `wanted` names against a target. Returns at `deadline` at the
-    /// latest; what is unfinished then counts as failed.
+    /// latest; what is unfinished then counts as failed. Where nobody waits for the answer any more,
+    /// no collector goes on.
     pub async fn scrape(
         &self,
         target: Arc<Target>,
@@ -60,18 +70,18 @@ impl<Target: Send + Sync + 'static> AsyncSet<Target> {
     ) -> Arena {
         let turns = Arc::new(Semaphore::new(self.options.workers.max(1)));
         let started = Instant::now();
-        let running: Vec<(&'static str, JoinHandle<Done>)> = self
+        let running: Vec<(&'static str, Task)> = self
             .collectors
             .iter()
             .filter(|(name, _)| wanted(name))
             .map(|(name, collector)| {
                 let task = run(collector.clone(), target.clone(), turns.clone(), deadline);
-                (*name, tokio::spawn(task))
+                (*name, Task(tokio::spawn(task)))
             })
             .collect();
         let mut whole = Arena::new();
-        for (name, task) in running {
-            let done = task.await.unwrap_or_else(|error| Done {
+        for (name, mut task) in running {
+            let done = (&mut task.0).await.unwrap_or_else(|error| Done {
                 // A panic takes what its collector had put along.
                 arena: Arena::new(),
                 result: Err(Error::failed(format!("panic: {error}"))),
@@ -170,5 +180,38 @@ mod tests {
             .map(|s| s.labels().iter().next().unwrap().1.to_owned())
             .collect();
         assert_eq!(who, ["bad", "fine", "slow"]);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_nobody_works() {
+        struct Waits(Arc<()>);
+        impl AsyncCollector<()> for Waits {
+            fn collect<'a>(&'a self, _: &'a (), _: &'a mut Arena, _: Scrape) -> Collecting<'a> {
+                let held = self.0.clone();
+                Box::pin(async move {
+                    std::future::pending::<()>().await;
+                    drop(held);
+                    Ok(())
+                })
+            }
+        }
+        let held = Arc::new(());
+        let waits: Named<()> = ("waits", Arc::new(Waits(held.clone())));
+        let options = SetOptions {
+            duration: &DURATION,
+            success: &SUCCESS,
+            workers: 1,
+        };
+        let set = AsyncSet::new(vec![waits], options);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let scraping = set.scrape(Arc::new(()), |_| true, deadline);
+        let left = tokio::time::timeout(Duration::from_millis(50), scraping).await;
+        assert!(left.is_err());
+        let patience = Instant::now() + Duration::from_secs(10);
+        // The set and the test hold it, the collector does not.
+        while Arc::strong_count(&held) > 2 {
+            assert!(Instant::now() < patience);
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -4,6 +4,7 @@ use listenfd::ListenFd;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::AsFd;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_vsock::{VMADDR_CID_ANY, VsockAddr, VsockListener};
@@ -11,6 +12,10 @@ use tokio_vsock::{VMADDR_CID_ANY, VsockAddr, VsockListener};
 /// A connection of any kind.
 pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// A connection as it was accepted.
+pub trait Opened: Connection + AsFd {}
+impl<T: Connection + AsFd> Opened for T {}
 
 /// A bound address.
 pub enum Listener {
@@ -84,7 +89,7 @@ impl Listener {
     }
 
     /// The next connection and who it comes from.
-    pub async fn accept(&self) -> io::Result<(Box<dyn Connection>, String)> {
+    pub async fn accept(&self) -> io::Result<(Box<dyn Opened>, String)> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;

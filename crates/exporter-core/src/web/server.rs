@@ -3,7 +3,7 @@
 use super::front::Front;
 use super::handler::{Handler, Peer, Request, Response, full, text};
 use super::landing::{self, Landing};
-use super::listen::{Connection, Listener};
+use super::listen::{Listener, Opened};
 use super::router::{Router, path};
 use super::strict::Strict;
 use super::watch::{Activity, Patience, Timed, Watched};
@@ -211,12 +211,14 @@ async fn accept(listener: Listener, shared: Arc<Shared>) {
 }
 
 async fn serve(
-    stream: Box<dyn Connection>,
+    stream: Box<dyn Opened>,
     peer: Peer,
     shared: Arc<Shared>,
     _permit: OwnedSemaphorePermit,
 ) {
     let activity = Arc::new(Activity::new(shared.patience));
+    let socket = stream.as_fd().try_clone_to_owned().ok();
+    let abandoned = activity.clone().abandoned(socket);
     let stream = Watched::new(stream, activity.clone());
     let crowd = shared.connections.clone();
     let too_long = activity
@@ -239,6 +241,7 @@ async fn serve(
     tokio::select! {
         () = serving => {}
         () = too_long => {}
+        () = abandoned => tracing::debug!("the client has left before its answer was ready"),
     }
 }
 
@@ -252,7 +255,8 @@ where
         .timer(TokioTimer::new())
         // Idle connections and slow heads have different patience; see `watch`.
         .header_read_timeout(None)
-        // A client that has sent its request may close its side and still wants the answer.
+        // A client that has sent its request may close its side and still wants the answer, for
+        // a while; see `watch`.
         .half_close(true)
         .max_buf_size(HEAD_BYTES + 4096)
         .max_headers(HEADERS);

@@ -3,11 +3,14 @@
 //! A head must arrive within seconds of its first byte, or a few clients that send a byte now and
 //! then hold every connection. Between requests a connection may rest for longer than scrapes are
 //! apart. While an answer is being made nobody is in a hurry; while it is being written the client
-//! must take some of it now and then.
+//! must take some of it now and then. A client that has closed its side may be gone or may be
+//! waiting: it is given a few seconds, then nothing is made for it any more.
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +27,11 @@ const HURRIED: Duration = Duration::from_secs(2);
 const REST: Duration = Duration::from_secs(180);
 /// The same while others wait.
 const CROWDED: Duration = Duration::from_secs(5);
+
+/// How often is looked for a client that is gone.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long an answer is made on for a client that has closed its side.
+const HALF_CLOSED: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -195,6 +203,31 @@ impl Activity {
     }
 }
 
+impl Activity {
+    /// Resolves when an answer is being made for a client that closed its side a while ago.
+    pub async fn abandoned(self: Arc<Self>, socket: Option<OwnedFd>) {
+        let Some(socket) = socket else {
+            return std::future::pending().await;
+        };
+        let mut since = None;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if self.answering.load(Ordering::Acquire) == 0 || !has_closed(&socket) {
+                since = None;
+            } else if since.get_or_insert_with(Instant::now).elapsed() >= HALF_CLOSED {
+                return;
+            }
+        }
+    }
+}
+
+/// Whether the other side sends nothing any more.
+fn has_closed(socket: &OwnedFd) -> bool {
+    let mut sockets = [PollFd::new(socket, PollFlags::RDHUP)];
+    let now = Timespec::default();
+    poll(&mut sockets, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.set(Phase::Rest);
@@ -323,6 +356,28 @@ mod tests {
         let started = Instant::now();
         activity.too_long(move || crowded).await;
         started.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_answered_who_has_left() {
+        let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+        let activity = Arc::new(Activity::default());
+        let gone = tokio::spawn(activity.clone().abandoned(Some(server.into())));
+        let answering = activity.answering();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(!gone.is_finished());
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        tokio::time::sleep(HALF_CLOSED - LOOK).await;
+        assert!(!gone.is_finished(), "it may still be waiting");
+        let started = Instant::now();
+        gone.await.unwrap();
+        assert!(started.elapsed() < Duration::from_secs(10));
+        // Without an answer under way there is nothing to give up.
+        drop(answering);
+        let (_, server) = std::os::unix::net::UnixStream::pair().unwrap();
+        let gone = activity.abandoned(Some(server.into()));
+        let waited = tokio::time::timeout(Duration::from_secs(60), gone).await;
+        assert!(waited.is_err());
     }
 
     #[tokio::test(start_paused = true)]

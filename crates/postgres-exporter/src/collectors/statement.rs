@@ -46,6 +46,8 @@ pub struct Statement {
     choose: Choose,
     /// Asked instead where a lock was not to be had.
     without_locks: Option<Choose>,
+    /// Whether it may take all the time that is left, not half of it.
+    patient: bool,
     put: Put,
 }
 
@@ -54,8 +56,6 @@ pub struct Statements {
     name: &'static str,
     /// Role that lets a user ask them.
     role: &'static str,
-    /// Whether they may take all the time that is left, not half of it.
-    patient: bool,
     list: Vec<Statement>,
 }
 
@@ -68,7 +68,6 @@ impl Statements {
         Statements {
             name: "",
             role: "pg_monitor",
-            patient: false,
             list: Vec::new(),
         }
         .and(choose, put)
@@ -83,6 +82,7 @@ impl Statements {
         self.list.push(Statement {
             choose: Box::new(choose),
             without_locks: None,
+            patient: false,
             put: Box::new(put),
         });
         self
@@ -100,10 +100,12 @@ impl Statements {
         self
     }
 
-    /// The statements may take all the time that is left. Others get half of it, so that one which
-    /// waits for a lock on a catalogue does not cost those behind it.
+    /// The last statement may take all the time that is left. Others get half of it, so that one
+    /// which waits for a lock on a catalogue does not cost those behind it.
     pub fn patient(mut self) -> Self {
-        self.patient = true;
+        if let Some(last) = self.list.last_mut() {
+            last.patient = true;
+        }
         self
     }
 
@@ -116,7 +118,7 @@ impl Statements {
     async fn run(&self, target: &Target, out: &mut Arena, deadline: Instant) -> Result<(), Error> {
         for statement in &self.list {
             let limits = Limits {
-                fair: !self.patient,
+                fair: !statement.patient,
                 ..Limits::until(deadline)
             };
             match statement.ask(self.name, target, out, limits).await {

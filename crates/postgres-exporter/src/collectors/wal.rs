@@ -32,8 +32,7 @@ pub fn new(_: &Setup) -> Result<Statements, String> {
             false => SQL.into(),
         },
         |rows, _, out| put(rows, out),
-    )
-    .patient())
+    ))
 }
 
 fn put(rows: &Rows, out: &mut Arena) -> Result<(), Error> {

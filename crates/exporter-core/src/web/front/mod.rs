@@ -11,7 +11,7 @@ mod limit;
 mod tls;
 
 use super::handler::{ConfigApplied, Request, Response, full, text};
-use super::listen::Connection;
+use super::listen::{Connection, Opened};
 use super::router::Router;
 use super::watch::Watched;
 pub use auth::{check_hash, hash};
@@ -30,7 +30,7 @@ use tokio_rustls::TlsAcceptor;
 /// A connection after its handshake, if it had one.
 pub enum Accepted {
     /// Without TLS.
-    Plain(Watched<Box<dyn Connection>>),
+    Plain(Watched<Box<dyn Opened>>),
     /// With TLS, and whether HTTP/2 was agreed on.
     Tls(Box<dyn Connection>, bool),
 }
@@ -179,10 +179,7 @@ impl Front {
     }
 
     /// Makes the handshake.
-    pub async fn handshake(
-        &self,
-        mut stream: Watched<Box<dyn Connection>>,
-    ) -> io::Result<Accepted> {
+    pub async fn handshake(&self, mut stream: Watched<Box<dyn Opened>>) -> io::Result<Accepted> {
         let Some(live) = self.live.as_ref().filter(|_| self.is_tls) else {
             return Ok(Accepted::Plain(stream));
         };
@@ -261,7 +258,7 @@ fn alert(description: u8) -> [u8; 7] {
 
 /// Says why and closes. What the client had sent is taken first, or the system would tell it of a
 /// broken connection rather than pass the answer on.
-async fn refuse(mut stream: Watched<Box<dyn Connection>>, answer: &[u8]) -> io::Result<()> {
+async fn refuse(mut stream: Watched<Box<dyn Opened>>, answer: &[u8]) -> io::Result<()> {
     let mut sent = [0; 16 << 10];
     let _some = stream.read(&mut sent).await?;
     stream.write_all(answer).await?;
