@@ -45,8 +45,11 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         let _ = stop.send(());
     };
     ctrlc::set_handler(handler).map_err(|e| format!("signals: {e}"))?;
-    let mut demo = Demo::start()?;
-    let result = demo.watch(once, &stopped);
+    let mut demo = Demo::start(&stopped)?;
+    let result = match &mut demo {
+        Some(demo) => demo.watch(once, &stopped),
+        None => Ok(()),
+    };
     drop(demo);
     println!("stopped all that was started");
     result
@@ -62,7 +65,8 @@ struct Demo {
 }
 
 impl Demo {
-    fn start() -> Result<Self, String> {
+    /// Starts everything; nothing is left where a signal comes meanwhile.
+    fn start(stopped: &Receiver<()>) -> Result<Option<Self>, String> {
         let with_prometheus = run::exists("prometheus");
         for exporter in packages::ALL {
             free(exporter.port, exporter.binary)?;
@@ -82,6 +86,9 @@ impl Demo {
         };
         let root = demo._folder.path().to_owned();
         for exporter in packages::ALL {
+            if stopped.try_recv().is_ok() {
+                return Ok(None);
+            }
             demo.add(exporter, &root)?;
         }
         if with_prometheus {
@@ -89,7 +96,7 @@ impl Demo {
         } else {
             println!("prometheus is not installed: rules are not evaluated");
         }
-        Ok(demo)
+        Ok(Some(demo))
     }
 
     fn add(&mut self, exporter: &Exporter, root: &Path) -> Result<(), String> {
