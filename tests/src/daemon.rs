@@ -74,9 +74,11 @@ impl Daemon {
 
     fn wait_for_address(&mut self) -> String {
         let line = self.wait_for_log("Listening on");
-        let address = line.split("address=").nth(1).unwrap_or_default();
-        let address = address.split(' ').next().unwrap_or_default();
-        address.trim_matches('"').to_owned()
+        // As logfmt or JSON writes it.
+        let address = line.split("address").nth(1).unwrap_or_default();
+        let address = address.trim_start_matches(['"', '=', ':']);
+        let address = address.split([' ', '"', ',']).next();
+        address.unwrap_or_default().to_owned()
     }
 
     /// The first log line with this in it, waited for.

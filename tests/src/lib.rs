@@ -1,5 +1,6 @@
 //! Starts the built binaries and talks to them as users, probes and Prometheus do.
 
+pub mod charts;
 pub mod client;
 pub mod daemon;
 pub mod hung_mount;

@@ -83,6 +83,8 @@ fn flags() -> String {
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     flags.extend(cargo.map(|cargo| remap(&cargo, "/cargo")));
     flags.push(remap(&run::root(), "/build"));
+    // Generated sources are in there, wherever it is.
+    flags.push(remap(&run::target(), "/build/target"));
     flags.join("\u{1f}")
 }
 

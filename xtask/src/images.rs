@@ -57,46 +57,31 @@ fn make(
     })
 }
 
-/// A folder with what the Dockerfile copies: the binary of one exporter. It is this process's own,
-/// so that images can be built at the same time, and its files bear the time of the last commit, so
-/// that the same input gives the same layers.
+/// A folder with what the Dockerfile copies: the files of one image in `root`. It is this process's
+/// own, so that images can be built at the same time, and what is in it bears the time of the last
+/// commit, so that the same input gives the same layers.
 fn context(exporter: &Exporter, binary: &Path) -> Result<PathBuf, String> {
     let folder = format!("{}-{}", exporter.name, std::process::id());
     let context = run::target().join("image").join(folder);
-    let bin = context.join("bin");
-    make_empty(&bin)?;
-    let files = [bin.join(exporter.binary), context.join("LICENSE")];
-    copy(binary, &files[0])?;
-    copy(&run::root().join("LICENSE"), &files[1])?;
-    for (path, mode) in [(&files[0], 0o755), (&files[1], 0o644), (&bin, 0o755)] {
-        let permissions = Permissions::from_mode(mode);
-        std::fs::set_permissions(path, permissions)
-            .map_err(|e| format!("{}: {e}", path.display()))?;
-    }
-    let mut touch = Command::new("touch");
-    touch.arg(format!("--date=@{}", dist::commit_time()));
-    run::check(touch.args(&files).arg(&bin).arg(&context))?;
-    // The builder of docker makes every stage, the one that copies this folder too.
-    make_empty(&context.join("etc"))?;
+    let root = context.join("root");
+    make_empty(&root)?;
+    add(binary, &root, &format!("bin/{}", exporter.binary), 0o755)?;
+    add(&run::root().join("LICENSE"), &root, "LICENSE", 0o644)?;
     for (from, to) in exporter.files() {
-        add(&run::root().join(from), &context, to)?;
+        add(&run::root().join(from), &root, to, 0o644)?;
     }
     Ok(context)
 }
 
-/// Adds a file to a context, readable by all, with the time of the last commit on it and on the
-/// folders above it.
-fn add(from: &Path, context: &Path, to: &str) -> Result<(), String> {
-    let to = context.join(to);
+/// Adds a file, with the time of the last commit on it and on the folders above it.
+fn add(from: &Path, root: &Path, to: &str, mode: u32) -> Result<(), String> {
+    let to = root.join(to);
     let told = |e: std::io::Error| format!("{}: {e}", to.display());
-    let folders: Vec<&Path> = to
-        .ancestors()
-        .skip(1)
-        .take_while(|f| *f != context)
-        .collect();
+    let above = to.ancestors().skip(1);
+    let folders: Vec<&Path> = above.take_while(|f| f.starts_with(root)).collect();
     std::fs::create_dir_all(folders[0]).map_err(told)?;
     copy(from, &to)?;
-    std::fs::set_permissions(&to, Permissions::from_mode(0o644)).map_err(told)?;
+    std::fs::set_permissions(&to, Permissions::from_mode(mode)).map_err(told)?;
     for folder in &folders {
         std::fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(told)?;
     }

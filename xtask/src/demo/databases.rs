@@ -17,7 +17,7 @@ pub struct Database {
     /// Variables of the exporter.
     pub environment: Vec<(&'static str, String)>,
     /// The server, where it is ours.
-    _process: Option<Process>,
+    pub process: Option<Process>,
 }
 
 /// Redis.
@@ -29,7 +29,7 @@ pub fn redis(folder: &Path) -> Result<Database, String> {
             environment: environment(&usual),
             arguments: vec![],
             address: usual,
-            _process: None,
+            process: None,
         });
     }
     let port = free_port()?;
@@ -44,7 +44,7 @@ pub fn redis(folder: &Path) -> Result<Database, String> {
     Ok(Database {
         environment: environment(&address),
         arguments: vec![],
-        _process: Some(listening(process, &address, folder)?),
+        process: Some(listening(process, &address)?),
         address,
     })
 }
@@ -59,7 +59,7 @@ pub fn mysql(folder: &Path) -> Result<Database, String> {
             address: "127.0.0.1:3306".to_owned(),
             arguments: vec![format!("--config.my-cnf={}", options.display())],
             environment: vec![],
-            _process: None,
+            process: None,
         });
     }
     let data = folder.join("data");
@@ -81,7 +81,7 @@ pub fn mysql(folder: &Path) -> Result<Database, String> {
     as_user(&mut command, user);
     let process = Process::start("mariadbd", &mut command, &folder.join("log"))?;
     let address = format!("127.0.0.1:{port}");
-    let process = listening(process, &address, folder)?;
+    let process = listening(process, &address)?;
     let options = folder.join("my.cnf");
     let text = format!("[client]\nhost=127.0.0.1\nport={port}\nuser=root\npassword=\n");
     std::fs::write(&options, text).map_err(|e| format!("{}: {e}", options.display()))?;
@@ -89,7 +89,7 @@ pub fn mysql(folder: &Path) -> Result<Database, String> {
         address,
         arguments: vec![format!("--config.my-cnf={}", options.display())],
         environment: vec![],
-        _process: Some(process),
+        process: Some(process),
     })
 }
 
@@ -100,7 +100,7 @@ pub fn postgres(folder: &Path) -> Result<Database, String> {
             address: "of DATA_SOURCE_NAME".to_owned(),
             arguments: vec![],
             environment: vec![("DATA_SOURCE_NAME", name)],
-            _process: None,
+            process: None,
         });
     }
     let data = folder.join("data");
@@ -126,7 +126,7 @@ pub fn postgres(folder: &Path) -> Result<Database, String> {
     Ok(Database {
         arguments: vec![],
         environment: vec![("DATA_SOURCE_NAME", name)],
-        _process: Some(listening(process, &address, folder)?),
+        process: Some(listening(process, &address)?),
         address,
     })
 }
@@ -168,10 +168,10 @@ fn free_port() -> Result<u16, String> {
 }
 
 /// Waits until a server takes connections.
-fn listening(mut process: Process, address: &str, folder: &Path) -> Result<Process, String> {
+fn listening(mut process: Process, address: &str) -> Result<Process, String> {
     let patience = Instant::now() + Duration::from_secs(30);
     while TcpStream::connect(address).is_err() {
-        process.check(&folder.join("log"))?;
+        process.check()?;
         if Instant::now() > patience {
             return Err(format!("nothing listens on {address} within 30 seconds"));
         }

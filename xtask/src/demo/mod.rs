@@ -11,13 +11,17 @@ use databases::Database;
 use process::Process;
 use std::fs;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// Time until every exporter has to be up.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Its usual port.
+const PROMETHEUS: u16 = 9090;
 
 const PROCESS_NAMES: &str = "process_names:\n  - name: \"{{.Comm}}\"\n    cmdline: [\".+\"]\n";
 const MODULES: &str = "modules:\n  http_2xx:\n    prober: http\n  tcp_connect:\n    prober: tcp\n";
@@ -41,8 +45,11 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         let _ = stop.send(());
     };
     ctrlc::set_handler(handler).map_err(|e| format!("signals: {e}"))?;
-    let mut demo = Demo::start()?;
-    let result = demo.watch(once, &stopped);
+    let mut demo = Demo::start(&stopped)?;
+    let result = match &mut demo {
+        Some(demo) => demo.watch(once, &stopped),
+        None => Ok(()),
+    };
     drop(demo);
     println!("stopped all that was started");
     result
@@ -50,34 +57,46 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
 
 /// All that runs. Dropped in this order: who asks goes before who is asked.
 struct Demo {
-    /// Prometheus first, then the exporters, each with its log.
-    programs: Vec<(Process, PathBuf)>,
-    _databases: Vec<Database>,
+    /// Prometheus first, then the exporters.
+    programs: Vec<Process>,
+    databases: Vec<Database>,
     rows: Vec<Row>,
     _folder: tempfile::TempDir,
 }
 
 impl Demo {
-    fn start() -> Result<Self, String> {
+    /// Starts everything; nothing is left where a signal comes meanwhile.
+    fn start(stopped: &Receiver<()>) -> Result<Option<Self>, String> {
+        let with_prometheus = run::exists("prometheus");
+        for exporter in packages::ALL {
+            free(exporter.port, exporter.binary)?;
+        }
+        free(8081, "kube-state-metrics")?;
+        if with_prometheus {
+            free(PROMETHEUS, "prometheus")?;
+        }
         let folder = tempfile::tempdir().map_err(|e| format!("temporary folder: {e}"))?;
         // Servers that run as other users have to find their way through.
         open_to_all(folder.path())?;
         let mut demo = Demo {
             programs: Vec::new(),
-            _databases: Vec::new(),
+            databases: Vec::new(),
             rows: Vec::new(),
             _folder: folder,
         };
         let root = demo._folder.path().to_owned();
         for exporter in packages::ALL {
+            if stopped.try_recv().is_ok() {
+                return Ok(None);
+            }
             demo.add(exporter, &root)?;
         }
-        if run::exists("prometheus") {
+        if with_prometheus {
             demo.add_prometheus(&root.join("prometheus"))?;
         } else {
             println!("prometheus is not installed: rules are not evaluated");
         }
-        Ok(demo)
+        Ok(Some(demo))
     }
 
     fn add(&mut self, exporter: &Exporter, root: &Path) -> Result<(), String> {
@@ -122,11 +141,11 @@ impl Demo {
             println!("{} asks {}", exporter.binary, database.address);
             command.args(&database.arguments);
             command.envs(database.environment.iter().cloned());
-            self._databases.push(database);
+            self.databases.push(database);
         }
         let log = folder.join("exporter.log");
         let process = Process::start(exporter.binary, &mut command, &log)?;
-        self.programs.push((process, log));
+        self.programs.push(process);
         let row = |path: &str, up| Row {
             name: exporter.name.to_owned(),
             address: address(exporter.port),
@@ -158,7 +177,7 @@ impl Demo {
         fs::write(&file, config).map_err(|e| format!("{}: {e}", file.display()))?;
         let mut command = Command::new("prometheus");
         command
-            .arg("--web.listen-address=127.0.0.1:9090")
+            .arg(format!("--web.listen-address=127.0.0.1:{PROMETHEUS}"))
             .arg(format!("--config.file={}", file.display()))
             .arg(format!(
                 "--storage.tsdb.path={}",
@@ -166,10 +185,10 @@ impl Demo {
             ));
         let log = folder.join("log");
         let process = Process::start("prometheus", &mut command, &log)?;
-        self.programs.insert(0, (process, log));
+        self.programs.insert(0, process);
         self.rows.push(Row {
             name: "prometheus".to_owned(),
-            address: "127.0.0.1:9090".to_owned(),
+            address: format!("127.0.0.1:{PROMETHEUS}"),
             path: "/metrics".to_owned(),
             up: None,
         });
@@ -181,8 +200,9 @@ impl Demo {
         let started = Instant::now();
         let refresh = std::io::stdout().is_terminal();
         loop {
-            for (process, log) in &mut self.programs {
-                process.check(log)?;
+            let servers = self.databases.iter_mut().filter_map(|d| d.process.as_mut());
+            for process in self.programs.iter_mut().chain(servers) {
+                process.check()?;
             }
             let seen: Vec<Seen> = self.rows.iter().map(Row::look).collect();
             let all_up = seen.iter().all(|s| s.up);
@@ -205,6 +225,16 @@ impl Demo {
                 return Ok(());
             }
         }
+    }
+}
+
+/// An error if something else listens on a port: what is shown would be of that.
+fn free(port: u16, program: &str) -> Result<(), String> {
+    match TcpListener::bind(("127.0.0.1", port)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!(
+            "{program} cannot have port {port}: {error}; `ss -ltnp 'sport = :{port}'` tells what has it"
+        )),
     }
 }
 
@@ -232,4 +262,20 @@ fn open_to_all(folder: &Path) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
         .map_err(|e| format!("{}: {e}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_taken() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let told = free(port, "node_exporter").unwrap_err();
+        let start = format!("node_exporter cannot have port {port}: ");
+        assert!(told.starts_with(&start), "{told}");
+        drop(taken);
+        free(port, "node_exporter").unwrap();
+    }
 }

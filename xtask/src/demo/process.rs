@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -38,10 +38,19 @@ impl User {
     }
 }
 
+/// The last lines of a log. The file itself goes with the demo.
+fn end(log: &Path) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(10)..].join("\n")
+}
+
 /// A started program. It is ended when dropped.
 pub struct Process {
     name: String,
     child: Child,
+    log: PathBuf,
 }
 
 impl Process {
@@ -63,17 +72,18 @@ impl Process {
         Ok(Process {
             name: name.to_owned(),
             child,
+            log: log.to_owned(),
         })
     }
 
-    /// An error that names the program, if it has ended.
-    pub fn check(&mut self, log: &Path) -> Result<(), String> {
+    /// An error that names the program and shows the end of its log, if it has ended.
+    pub fn check(&mut self) -> Result<(), String> {
         match self.child.try_wait() {
             Ok(None) => Ok(()),
             Ok(Some(status)) => Err(format!(
-                "{} ended with {status}; see {}",
+                "{} ended with {status}, having said:\n{}",
                 self.name,
-                log.display()
+                end(&self.log)
             )),
             Err(error) => Err(format!("{}: {error}", self.name)),
         }
@@ -102,5 +112,27 @@ impl Drop for Process {
         // Nothing may be left behind.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ends_is_named_with_the_last_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "seq 1 30; echo no port >&2; exit 3"]);
+        let mut process = Process::start("shell", &mut shell, &log).unwrap();
+        process.child.wait().unwrap();
+        let told = process.check().unwrap_err();
+        assert!(
+            told.starts_with("shell ended with exit status: 3"),
+            "{told}"
+        );
+        assert!(told.ends_with("\n30\nno port"), "{told}");
+        assert!(!told.contains("\n20\n"), "{told}");
     }
 }
