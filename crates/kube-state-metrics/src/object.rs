@@ -198,7 +198,7 @@ impl IntOrText {
             IntOrText::Text(text) => text,
         };
         let digits = text.strip_suffix('%')?;
-        let percent: i64 = digits.strip_prefix('+').unwrap_or(digits).parse().ok()?;
+        let percent: i64 = digits.parse().ok()?;
         let share = percent as f64 * total as f64 / 100.0;
         let whole = if up { share.ceil() } else { share.floor() };
         // A number below nothing that rounds to nothing has no sign.
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(IntOrText::Int(3).of(10, true), Some(3.0));
         assert_eq!((of("25%", false), of("25%", true)), (Some(2.0), Some(3.0)));
         assert_eq!((of("-5%", true), of("+50%", true)), (Some(0.0), Some(5.0)));
-        for text in ["3", "", "%", "2.5%", "x%", "50 %"] {
+        for text in ["3", "", "%", "2.5%", "x%", "50 %", "++5%", "+-5%"] {
             assert_eq!(of(text, true), None, "{text}");
         }
     }

@@ -84,12 +84,17 @@ mod tests {
 
     #[test]
     fn an_ended_child_is_found_and_buried() {
-        let child = Command::new("true").spawn().unwrap();
+        let mut child = Command::new("true").spawn().unwrap();
         let number = Pid::from_raw(child.id().cast_signed()).unwrap();
         while !ended_children().contains(&number) {
             std::thread::yield_now();
         }
         bury(number);
         assert!(!ended_children().contains(&number));
+        let error = child.wait().unwrap_err();
+        assert_eq!(
+            error.raw_os_error(),
+            Some(rustix::io::Errno::CHILD.raw_os_error())
+        );
     }
 }

@@ -215,11 +215,7 @@ fn value(text: &str, bounds: &Bounds) -> Option<u32> {
 }
 
 fn number(text: &str) -> Option<u32> {
-    text.strip_prefix('+')
-        .unwrap_or(text)
-        .parse()
-        .ok()
-        .filter(|_| !text.starts_with("+-"))
+    text.parse().ok()
 }
 
 fn has(bits: u64, value: i8) -> bool {
