@@ -3,25 +3,31 @@
 //! A head must arrive within seconds of its first byte, or a few clients that send a byte now and
 //! then hold every connection. Between requests a connection may rest for longer than scrapes are
 //! apart. While an answer is being made nobody is in a hurry; while it is being written the client
-//! must take some of it now and then.
+//! must take some of it now and then. Where all connections are taken, the one that has waited the
+//! longest makes way for a new one.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// From its first byte to its last, a head (and a TLS handshake) may take this long.
 const HEAD: Duration = Duration::from_secs(10);
-/// The same while others wait for a connection.
-const HURRIED: Duration = Duration::from_secs(2);
 /// Prometheus comes back within this time unless it scrapes very rarely.
 const REST: Duration = Duration::from_secs(180);
-/// The same while others wait.
-const CROWDED: Duration = Duration::from_secs(5);
+/// How often connections are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+/// A connection that has waited for this long makes way for a new one where all are taken. Whoever
+/// has something to say has begun by then.
+pub const YOUNG: Duration = Duration::from_millis(100);
+/// Heads beyond this size are read and answered a few at a time, or those who send many would fill
+/// the memory.
+pub const SMALL_HEAD: usize = 32 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -31,76 +37,134 @@ enum Phase {
     Head,
 }
 
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    since: Instant,
+    /// Of the head that is being read.
+    bytes: usize,
+    /// Held while a head is large.
+    large: Option<OwnedSemaphorePermit>,
+}
+
 /// What a connection is doing and since when.
 #[derive(Debug)]
 pub struct Activity {
-    phase: Mutex<(Phase, Instant)>,
+    state: Mutex<State>,
     answering: AtomicUsize,
     /// Reads tell nothing of heads: the frames of HTTP/2 are windows and pings as well.
     many_streams: AtomicBool,
-}
-
-impl Default for Activity {
-    fn default() -> Self {
-        // A new connection has a head to send.
-        Activity {
-            phase: Mutex::new((Phase::Head, Instant::now())),
-            answering: AtomicUsize::new(0),
-            many_streams: AtomicBool::new(false),
-        }
-    }
+    /// Large heads that may still begin, of all connections.
+    large_heads: Arc<Semaphore>,
+    evicted: AtomicBool,
+    eviction: Notify,
 }
 
 /// A request being answered; dropping it lets the connection rest.
 pub struct Answering(Arc<Activity>);
 
 impl Activity {
+    /// A new connection, which has a head to send.
+    pub fn new(large_heads: Arc<Semaphore>) -> Self {
+        Activity {
+            state: Mutex::new(State {
+                phase: Phase::Head,
+                since: Instant::now(),
+                bytes: 0,
+                large: None,
+            }),
+            answering: AtomicUsize::new(0),
+            many_streams: AtomicBool::new(false),
+            large_heads,
+            evicted: AtomicBool::new(false),
+            eviction: Notify::new(),
+        }
+    }
+
     /// A whole head has come.
     pub fn answering(self: &Arc<Self>) -> Answering {
         self.answering.fetch_add(1, Ordering::AcqRel);
-        self.set(Phase::Rest);
+        self.rest();
         Answering(self.clone())
     }
 
-    fn set(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn phase(&self) -> (Phase, Instant) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rest(&self) {
+        *self.lock() = State {
+            phase: Phase::Rest,
+            since: Instant::now(),
+            bytes: 0,
+            large: None,
+        };
     }
 
     /// The connection speaks HTTP/2 from here on.
     pub fn many_streams(&self) {
         self.many_streams.store(true, Ordering::Release);
-        self.set(Phase::Rest);
+        self.rest();
     }
 
-    fn has_read(&self) {
-        if !self.many_streams.load(Ordering::Acquire) && self.phase().0 == Phase::Rest {
-            self.set(Phase::Head);
+    /// What lets a large head, which was read just now, be answered; HTTP/2 takes it here only.
+    /// `None` where too many of them are about.
+    pub fn large_head(&self) -> Option<OwnedSemaphorePermit> {
+        let held = self.lock().large.take();
+        held.or_else(|| self.large_heads.clone().try_acquire_owned().ok())
+    }
+
+    fn has_read(&self, bytes: usize) -> io::Result<()> {
+        if self.many_streams.load(Ordering::Acquire) {
+            return Ok(());
         }
+        let mut state = self.lock();
+        if state.phase == Phase::Rest {
+            (state.phase, state.since) = (Phase::Head, Instant::now());
+        }
+        // During an answer it is a body, of which nothing is kept.
+        if self.answering.load(Ordering::Acquire) == 0 {
+            state.bytes += bytes;
+        }
+        if state.bytes > SMALL_HEAD && state.large.is_none() {
+            let permit = self.large_heads.clone().try_acquire_owned();
+            state.large = Some(permit.map_err(|_| io::Error::other("too many large heads"))?);
+        }
+        Ok(())
     }
 
     fn has_written(&self) {
-        if self.phase().0 == Phase::Rest {
-            self.set(Phase::Rest);
+        let mut state = self.lock();
+        if state.phase == Phase::Rest {
+            state.since = Instant::now();
         }
     }
 
-    /// Resolves when the connection has been waiting for longer than it may.
-    pub async fn too_long(self: Arc<Self>, crowded: impl Fn() -> bool) {
+    /// Since when the connection has been waiting for its client; `None` during an answer.
+    pub fn waiting_since(&self) -> Option<Instant> {
+        let busy = self.answering.load(Ordering::Acquire) > 0;
+        let gone = self.evicted.load(Ordering::Acquire);
+        (!busy && !gone).then(|| self.lock().since)
+    }
+
+    /// Ends the connection.
+    pub fn evict(&self) {
+        self.evicted.store(true, Ordering::Release);
+        self.eviction.notify_one();
+    }
+
+    /// Resolves when the connection has been waiting for longer than it may, or has to go.
+    pub async fn too_long(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(CROWDED).await;
-            let (phase, since) = self.phase();
-            let patience = match phase {
-                Phase::Head if crowded() => HURRIED,
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = self.eviction.notified() => return,
+            }
+            let patience = match self.lock().phase {
                 Phase::Head => HEAD,
-                Phase::Rest if crowded() => CROWDED,
                 Phase::Rest => REST,
             };
-            let busy = self.answering.load(Ordering::Acquire) > 0;
-            if !busy && since.elapsed() > patience {
+            if self.waiting_since().is_some_and(|s| s.elapsed() > patience) {
                 return;
             }
         }
@@ -109,7 +173,7 @@ impl Activity {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.set(Phase::Rest);
+        self.0.rest();
         self.0.answering.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -135,8 +199,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.activity.has_read();
+        let read = buf.filled().len() - before;
+        if read > 0 {
+            self.activity.has_read(read)?;
         }
         result
     }
@@ -183,48 +248,84 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-    async fn ends_after(activity: Arc<Activity>, crowded: bool) -> Duration {
+    fn activity() -> Arc<Activity> {
+        Arc::new(Activity::new(Arc::new(Semaphore::new(1))))
+    }
+
+    async fn ends_after(activity: Arc<Activity>) -> Duration {
         let started = Instant::now();
-        activity.too_long(move || crowded).await;
+        activity.too_long().await;
         started.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
     async fn heads_are_hurried_and_rests_are_not() {
-        let activity = Arc::new(Activity::default());
-        let crowded = ends_after(Arc::new(Activity::default()), true).await;
-        assert!(crowded < Duration::from_secs(6), "{crowded:?}");
-        let passed = ends_after(activity.clone(), false).await;
+        let activity = activity();
+        let passed = ends_after(activity.clone()).await;
         assert!(
             passed >= HEAD && passed < Duration::from_secs(20),
             "{passed:?}"
         );
         drop(activity.answering());
-        let passed = ends_after(activity.clone(), false).await;
+        let passed = ends_after(activity.clone()).await;
         assert!(passed > Duration::from_secs(120), "{passed:?}");
-        drop(activity.answering());
-        let passed = ends_after(activity.clone(), true).await;
-        assert!(passed < Duration::from_secs(20), "{passed:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn frames_of_http2_begin_no_head() {
-        let activity = Arc::new(Activity::default());
+        let activity = activity();
         activity.many_streams();
         drop(activity.answering());
-        activity.has_read();
-        let passed = ends_after(activity.clone(), false).await;
+        activity.has_read(2 * SMALL_HEAD).unwrap();
+        let passed = ends_after(activity.clone()).await;
         assert!(passed > Duration::from_secs(120), "{passed:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_may_take_its_time() {
-        let activity = Arc::new(Activity::default());
+        let activity = activity();
         let busy = activity.answering();
-        let waiting = ends_after(activity.clone(), true);
+        assert_eq!(activity.waiting_since(), None);
+        let waiting = ends_after(activity.clone());
         let patience = Duration::from_secs(600);
         assert!(tokio::time::timeout(patience, waiting).await.is_err());
         drop(busy);
+        assert!(activity.waiting_since().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_to_go_goes_at_once() {
+        let activity = activity();
+        activity.evict();
+        assert_eq!(activity.waiting_since(), None);
+        assert_eq!(ends_after(activity).await, Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn large_heads_are_read_a_few_at_a_time() {
+        let large_heads = Arc::new(Semaphore::new(1));
+        let open = || {
+            let (client, server) = duplex(4 * SMALL_HEAD);
+            let activity = Arc::new(Activity::new(large_heads.clone()));
+            (client, Watched::new(server, activity.clone()), activity)
+        };
+        let (mut client, mut first, activity) = open();
+        let (mut other, mut second, _) = open();
+        let (small, mut large) = (vec![b'a'; SMALL_HEAD], vec![0; 2 * SMALL_HEAD]);
+        client.write_all(&[b'a'; SMALL_HEAD + 1]).await.unwrap();
+        first.read_exact(&mut large[..=SMALL_HEAD]).await.unwrap();
+        other.write_all(&small).await.unwrap();
+        second.read_exact(&mut large[..SMALL_HEAD]).await.unwrap();
+        other.write_all(b"a").await.unwrap();
+        assert!(second.read_u8().await.is_err());
+        let held = activity.large_head().unwrap();
+        assert!(activity.large_head().is_none());
+        drop(activity.answering());
+        drop(held);
+        let (mut third, mut server, _) = open();
+        third.write_all(&[b'a'; SMALL_HEAD + 1]).await.unwrap();
+        server.read_exact(&mut large[..=SMALL_HEAD]).await.unwrap();
     }
 }
