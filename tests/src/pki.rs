@@ -71,6 +71,20 @@ impl Authority {
 
     /// Connects with TLS, trusting this authority, presenting `client` if any.
     pub fn connect(&self, address: &str, client: Option<&Leaf>) -> io::Result<Client> {
+        self.connect_for(address, client, &[])
+    }
+
+    /// Connects with TLS for HTTP/2, of which the caller sends the frames.
+    pub fn connect_for_http2(&self, address: &str) -> io::Result<Client> {
+        self.connect_for(address, None, &[b"h2"])
+    }
+
+    fn connect_for(
+        &self,
+        address: &str,
+        client: Option<&Leaf>,
+        protocols: &[&[u8]],
+    ) -> io::Result<Client> {
         use rustls_pki_types::pem::PemObject;
         use rustls_pki_types::{CertificateDer, PrivateKeyDer};
         let mut roots = RootCertStore::empty();
@@ -80,7 +94,7 @@ impl Authority {
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots);
-        let config = match client {
+        let mut config = match client {
             None => builder.with_no_client_auth(),
             Some(leaf) => {
                 let chain = CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).unwrap();
@@ -88,6 +102,7 @@ impl Authority {
                 builder.with_client_auth_cert(vec![chain], key).unwrap()
             }
         };
+        config.alpn_protocols = protocols.iter().map(|p| p.to_vec()).collect();
         let name = "localhost".try_into().unwrap();
         let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
         let stream = TcpStream::connect(address)?;

@@ -89,6 +89,23 @@ fn sets_of_collectors_have_paths() {
 }
 
 #[test]
+fn zstd_is_offered_where_asked_for() {
+    let coding = |node: &Daemon, accept: &str| {
+        let header = format!("Accept-Encoding: {accept}\r\n");
+        let reply = node.get_with("/metrics", &header);
+        assert!(reply.text().contains("\nnode_load1 "), "{accept}");
+        reply.header("content-encoding").map(str::to_owned)
+    };
+    let node = Daemon::start(NODE, FEW);
+    assert_eq!(coding(&node, "zstd"), None);
+    let node = Daemon::start(NODE, &[FEW, &["--web.enable-zstd"]].concat());
+    assert_eq!(coding(&node, "zstd").as_deref(), Some("zstd"));
+    assert_eq!(coding(&node, "gzip, zstd").as_deref(), Some("gzip"));
+    assert_eq!(coding(&node, "gzip;q=0.5, zstd").as_deref(), Some("zstd"));
+    assert_eq!(coding(&node, "br"), None);
+}
+
+#[test]
 fn every_prometheus_protocol_gets_the_same_series() {
     let node = Daemon::start(NODE, FEW);
     for (accept, content_type) in [

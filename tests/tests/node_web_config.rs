@@ -62,6 +62,82 @@ fn asks_for_a_password() {
 }
 
 #[test]
+fn takes_tokens() {
+    let digest = |token: &str| {
+        let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
+        let digits = digest.as_ref().iter().map(|b| format!("{b:02x}"));
+        digits.collect::<String>()
+    };
+    let (one, two) = (digest("hunter-one"), digest("hunter-two"));
+    let tokens = format!("bearer_tokens:\n  first: {one}\n  second: {two}\n");
+    let scratch = Scratch::new(&tokens);
+    let node = scratch.start();
+    let with = |credentials: &str| {
+        let header = format!("Authorization: {credentials}\r\n");
+        node.get_with("/metrics", &header)
+    };
+    let challenges = |reply: &Reply| -> Vec<String> {
+        let named = |h: &&(String, String)| h.0 == "www-authenticate";
+        let headers = reply.headers.iter().filter(named);
+        headers.map(|h| h.1.clone()).collect()
+    };
+    assert_eq!(with("Bearer hunter-one").status, 200);
+    assert_eq!(with("bearer hunter-two").status, 200);
+    for wrong in [
+        "Bearer hunter",
+        "Bearer ",
+        &format!("Bearer {one}"),
+        "Basic Og==",
+    ] {
+        let reply = with(wrong);
+        assert_eq!(
+            (reply.status, reply.text().as_str()),
+            (401, "Unauthorized\n")
+        );
+        assert_eq!(challenges(&reply), ["Bearer"], "{wrong}");
+    }
+    assert_eq!(node.get("/").status, 401);
+    // alice:secret
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    scratch.write(&format!("{tokens}basic_auth_users:\n  alice: {hash}\n"));
+    assert_eq!(with("Bearer hunter-one").status, 200);
+    assert_eq!(with("Basic YWxpY2U6c2VjcmV0").status, 200);
+    assert_eq!(challenges(&node.get("/")), ["Basic", "Bearer"]);
+    scratch.write(&format!("bearer_tokens:\n  second: {two}\n  third: no\n"));
+    assert_eq!(with("Bearer hunter-one").status, 401);
+    assert_eq!(with("Bearer hunter-two").status, 200);
+    assert!(!node.log().contains("hunter"), "{}", node.log());
+}
+
+#[test]
+fn health_has_an_address_of_its_own_where_asked_for() {
+    let authority = Authority::new();
+    let scratch = Scratch::new(
+        "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n  \
+         client_auth_type: RequireAnyClientCert\n",
+    );
+    authority.issue(&["localhost"]).write(scratch.path());
+    let flags = [scratch.flag.as_str(), "--web.health-address=127.0.0.1:0"];
+    let mut node = Daemon::start(NODE, &[&FEW[..], &flags].concat());
+    let refused = authority.connect(&node.address, None);
+    assert!(refused.and_then(|mut c| c.get("/-/healthy", "")).is_err());
+    let line = node.wait_for_log("Answering health on");
+    let (_, health) = line.split_once("address=").unwrap();
+    let get = |path: &str| {
+        let mut client = Client::connect(health.trim()).unwrap();
+        client.get(path, "").unwrap().status
+    };
+    for (path, status) in [
+        ("/-/healthy", 200),
+        ("/-/ready", 200),
+        ("/metrics", 404),
+        ("/", 404),
+    ] {
+        assert_eq!(get(path), status, "{path}");
+    }
+}
+
+#[test]
 fn a_broken_file_at_run_time_fails_closed() {
     let scratch = Scratch::new("http_server_config:\n  headers:\n    X-Frame-Options: deny\n");
     let mut node = scratch.start();

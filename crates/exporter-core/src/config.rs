@@ -40,7 +40,8 @@ pub fn parse_lenient<T: DeserializeOwned + Default>(text: &str) -> Result<T, Str
 fn is_empty(text: &str) -> bool {
     !text.lines().any(|line| {
         let line = line.trim();
-        !line.is_empty() && !line.starts_with('#') && line != "---" && line != "..."
+        // Comments, and directives such as `%YAML 1.1`.
+        !line.is_empty() && !line.starts_with(['#', '%']) && line != "---" && line != "..."
     })
 }
 
@@ -110,7 +111,14 @@ mod tests {
 
     #[test]
     fn nothing_is_the_default_and_scalars_are_text() {
-        for text in ["", "\n# only a comment\n", "---\n", "map:\n", "map: ~\n"] {
+        for text in [
+            "",
+            "\n# only a comment\n",
+            "---\n",
+            "%YAML 1.1\n---\n",
+            "map:\n",
+            "map: ~\n",
+        ] {
             assert_eq!(parse::<Sample>(text), Ok(Sample::default()), "{text:?}");
         }
         let sample: Sample = parse("name: 1\nmap: {a: true, b: 1.5}\n").unwrap();

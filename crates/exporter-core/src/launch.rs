@@ -131,7 +131,11 @@ pub fn server(web: &WebFlags) -> Result<Server, String> {
             .map(|a| Listener::bind(a))
             .collect::<Result<_, _>>()?
     };
-    Ok(Server::new().listeners(listeners).front(web.front()?))
+    let server = Server::new().listeners(listeners).front(web.front()?);
+    Ok(match web.health_address.as_str() {
+        "" => server,
+        address => server.health_on(Listener::bind(address)?),
+    })
 }
 
 /// Collectors made, by name, and the names of those that are switched off.

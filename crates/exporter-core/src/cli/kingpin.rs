@@ -3,7 +3,7 @@
 use super::app::Style;
 use super::{App, Exit, Flag, FlagKind, Matches, Source, completion, help, printed};
 use crate::dialect::{duration, strconv};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 /// A flag as found on the command line.
 struct Found {
@@ -46,8 +46,7 @@ fn parse_telling(
     if let Some(at) = arguments.iter().position(|a| a == "--completion-bash") {
         return Err(Exit::print(completion::words(app, &arguments[at + 1..])));
     }
-    let arguments = expand_files(app, arguments)?;
-    let found = scan(app, &arguments, tell)?;
+    let found = scan(app, Arguments::new(app, arguments), tell)?;
     let mut given: HashMap<usize, Vec<String>> = HashMap::new();
     for Found { index, value } in found {
         let flag = &app.flags[index];
@@ -87,38 +86,78 @@ fn from_environment(
     Ok((Source::Environment, values))
 }
 
-/// Replaces `@file` by the lines of the file.
-fn expand_files(app: &App, arguments: &[String]) -> Parsed<Vec<String>> {
-    let mut expanded = Vec::with_capacity(arguments.len());
-    for argument in arguments {
-        let Some(path) = argument.strip_prefix('@') else {
-            expanded.push(argument.clone());
-            continue;
-        };
+/// Files that arguments are read from, one within the other; more of them are a file that names
+/// itself.
+const MOST_FILES: u32 = 100;
+
+/// The arguments that are left. `@file` is replaced by the lines of the file when it is reached.
+struct Arguments<'a> {
+    app: &'a App,
+    left: VecDeque<String>,
+    files: u32,
+}
+
+impl<'a> Arguments<'a> {
+    fn new(app: &'a App, arguments: &[String]) -> Self {
+        Arguments {
+            app,
+            left: arguments.iter().cloned().collect(),
+            files: 0,
+        }
+    }
+
+    fn next(&mut self) -> Parsed<Option<String>> {
+        loop {
+            let Some(argument) = self.left.pop_front() else {
+                return Ok(None);
+            };
+            match argument.strip_prefix('@') {
+                Some(path) => self.expand(path)?,
+                None => return Ok(Some(argument)),
+            }
+        }
+    }
+
+    /// What stands behind `--` is nothing but itself.
+    fn next_as_it_is(&mut self) -> Option<String> {
+        self.left.pop_front()
+    }
+
+    /// A value that starts with a dash must be attached.
+    fn value(&mut self, missing: &str) -> Parsed<String> {
+        let value = self.next()?.filter(|v| !v.starts_with('-'));
+        value.ok_or_else(|| self.app.error(missing))
+    }
+
+    fn expand(&mut self, path: &str) -> Parsed<()> {
+        let app = self.app;
         if path.is_empty() {
             return Err(app.error("expected @ file to expand arguments from"));
+        }
+        self.files += 1;
+        if self.files > MOST_FILES {
+            return Err(app.error(&format!("arguments file {path:?} is read again and again")));
         }
         let text = std::fs::read_to_string(path).map_err(|error| {
             app.error(&format!("failed to open arguments file {path:?}: {error}"))
         })?;
-        let lines = text
-            .lines()
-            .filter(|l| !l.is_empty() && !l.starts_with('#'));
-        expanded.extend(lines.map(str::to_owned));
+        let lines = text.lines();
+        for line in lines.rev().filter(|l| !l.is_empty() && !l.starts_with('#')) {
+            self.left.push_front(line.to_owned());
+        }
+        Ok(())
     }
-    Ok(expanded)
 }
 
-/// Finds the flags. Help wins over bad values but not over unknown flags; the version ends it at
-/// once.
-fn scan(app: &App, arguments: &[String], tell: Tell) -> Parsed<Vec<Found>> {
+/// Finds the flags. Help wins over bad values but not over unknown flags; whatever else prints
+/// something ends it at once.
+fn scan(app: &App, mut rest: Arguments<'_>, tell: Tell) -> Parsed<Vec<Found>> {
     let mut found = Vec::new();
-    let mut help_wanted = None;
-    let mut rest = arguments.iter();
-    while let Some(argument) = rest.next() {
+    let mut help_wanted = false;
+    while let Some(argument) = rest.next()? {
         if argument == "--" {
-            match rest.next() {
-                Some(positional) => return Err(unexpected(app, positional)),
+            match rest.next_as_it_is() {
+                Some(positional) => return Err(unexpected(app, &positional)),
                 None => break,
             }
         }
@@ -127,31 +166,24 @@ fn scan(app: &App, arguments: &[String], tell: Tell) -> Parsed<Vec<Found>> {
                 Some((name, value)) => (name, Some(value)),
                 None => (long, None),
             };
-            if let Some(what) = special(app, name) {
-                match (what, value) {
-                    (Special::Version, _) => return Err(tell(format!("{}\n", app.version))),
-                    (_, Some(value)) => return Err(unexpected(app, value)),
-                    (Special::Help, None) => help_wanted = help_wanted.or(Some(help(app, tell))),
-                    (Special::Text(text), None) => {
-                        help_wanted = help_wanted.or(Some(Exit::print(text)));
-                    }
-                }
-                continue;
+            match (special(app, name), value) {
+                (Some(Special::Version), _) => return Err(tell(format!("{}\n", app.version))),
+                (Some(_), Some(value)) => return Err(unexpected(app, value)),
+                (Some(Special::Text(text)), None) => return Err(Exit::print(text)),
+                (Some(Special::Help), None) => help_wanted = true,
+                (None, value) => found.push(long_flag(app, name, value, &mut rest)?),
             }
-            found.push(long_flag(app, name, value, &mut rest)?);
         } else if argument == "-" {
             return Err(unexpected(app, "-"));
         } else if let Some(shorts) = argument.strip_prefix('-') {
-            if short_flags(app, shorts, &mut rest, &mut found)? {
-                help_wanted = help_wanted.or(Some(help(app, tell)));
-            }
+            help_wanted |= short_flags(app, shorts, &mut rest, &mut found)?;
         } else {
-            return Err(unexpected(app, argument));
+            return Err(unexpected(app, &argument));
         }
     }
     match help_wanted {
-        Some(exit) => Err(exit),
-        None => Ok(found),
+        true => Err(help(app, tell)),
+        false => Ok(found),
     }
 }
 
@@ -179,11 +211,11 @@ fn special(app: &App, name: &str) -> Option<Special> {
     }))
 }
 
-fn long_flag<'a>(
+fn long_flag(
     app: &App,
     name: &str,
     value: Option<&str>,
-    rest: &mut impl Iterator<Item = &'a String>,
+    rest: &mut Arguments<'_>,
 ) -> Parsed<Found> {
     let unknown = || app.error(&format!("unknown long flag '--{name}'"));
     let by_name = |name: &str| app.flags.iter().position(|flag| flag.name == name);
@@ -203,18 +235,17 @@ fn long_flag<'a>(
     }
     let value = match value {
         Some(value) => value.to_owned(),
-        None => next_value(rest)
-            .ok_or_else(|| app.error(&format!("expected argument for flag '--{name}'")))?,
+        None => rest.value(&format!("expected argument for flag '--{name}'"))?,
     };
     Ok(Found { index, value })
 }
 
 /// One argument with a single dash: letters of switches, the last perhaps of a flag whose value is
 /// attached or follows. The value is whether help is asked for.
-fn short_flags<'a>(
+fn short_flags(
     app: &App,
     shorts: &str,
-    rest: &mut impl Iterator<Item = &'a String>,
+    rest: &mut Arguments<'_>,
     found: &mut Vec<Found>,
 ) -> Parsed<bool> {
     let mut help_wanted = false;
@@ -235,20 +266,13 @@ fn short_flags<'a>(
         }
         let attached = &shorts[at + letter.len_utf8()..];
         let value = match attached.is_empty() {
-            true => next_value(rest),
-            false => Some(attached.to_owned()),
+            true => rest.value(&format!("expected argument for flag '-{letter}'"))?,
+            false => attached.to_owned(),
         };
-        let missing = || app.error(&format!("expected argument for flag '-{letter}'"));
-        let value = value.ok_or_else(missing)?;
         found.push(Found { index, value });
         break;
     }
     Ok(help_wanted)
-}
-
-/// A value that starts with a dash must be attached.
-fn next_value<'a>(rest: &mut impl Iterator<Item = &'a String>) -> Option<String> {
-    rest.next().filter(|v| !v.starts_with('-')).cloned()
 }
 
 /// Checks a value against the flag's kind and brings it into the form that [`Matches`] holds.
@@ -471,6 +495,28 @@ mod tests {
         assert_eq!((flags.count, flags.on), (5, false));
         let exit = run(&["@/nonexistent"], &[]).unwrap_err();
         assert!(exit.stderr.contains("failed to open arguments file"));
+        // Files may name files, and a value may stand in one.
+        let outer = dir.path().join("outer");
+        std::fs::write(&outer, format!("@{}\n", path.display())).unwrap();
+        let outer = format!("@{}", outer.display());
+        assert_eq!(run(&[&outer], &[]).unwrap().count, 5);
+        std::fs::write(&path, "7\n").unwrap();
+        assert_eq!(run(&["--count", &outer], &[]).unwrap().count, 7);
+        std::fs::write(&path, format!("{outer}\n")).unwrap();
+        let exit = run(&[&outer], &[]).unwrap_err();
+        assert!(exit.stderr.contains("again and again"), "{}", exit.stderr);
+        let exit = run(&["--", "@/nonexistent"], &[]).unwrap_err();
+        assert!(exit.stderr.contains("unexpected @/nonexistent"));
+    }
+
+    #[test]
+    fn what_prints_something_ends_it_at_once() {
+        for flag in ["--help-man", "--help-long", "--completion-script-zsh"] {
+            let exit = run(&[flag, "--nope", "@/nonexistent"], &[]).unwrap_err();
+            assert_eq!((exit.code, exit.stderr.as_str()), (0, ""), "{flag}");
+            let exit = run(&["--nope", flag], &[]).unwrap_err();
+            assert_eq!(exit.code, 1, "{flag}");
+        }
     }
 
     proptest! {

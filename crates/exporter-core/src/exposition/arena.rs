@@ -737,14 +737,8 @@ impl Arena {
             };
             for suffix in suffixes {
                 let name = format!("{}{suffix}", self.text(family.name));
-                let part = self
-                    .groups
-                    .binary_search_by(|g| {
-                        self.text(self.families[g.family as usize].name).cmp(&name)
-                    })
-                    .map(|at| self.groups[at].family);
-                if let Ok(part) = part {
-                    dropped.push(part.max(whole.family));
+                if let Some(part) = self.group_named(&name) {
+                    dropped.push(part.family.max(whole.family));
                 }
             }
         }
@@ -755,6 +749,18 @@ impl Arena {
             ));
         }
         self.groups.retain(|g| !dropped.contains(&g.family));
+    }
+
+    /// The group of a name. Groups are in the order of their names.
+    fn group_named(&self, name: &str) -> Option<&Group> {
+        let name_of = |g: &Group| self.text(self.families[g.family as usize].name);
+        let found = self.groups.binary_search_by(|g| name_of(g).cmp(name));
+        found.ok().map(|at| &self.groups[at])
+    }
+
+    /// Whether a family of this name has samples. Call [`Arena::seal`] first.
+    pub fn exposes(&self, name: &str) -> bool {
+        self.group_named(name).is_some()
     }
 
     /// Takes families out of a sealed arena.
@@ -1086,28 +1092,60 @@ mod tests {
     }
 
     #[test]
-    fn a_suffix_of_a_summary_collides() {
-        let mut arena = Arena::new();
-        let summary = Dynamic {
-            name: "s",
-            help: "",
-            kind: Kind::Summary,
+    fn of_two_families_that_share_a_sample_name_the_first_stays() {
+        let points = [(1.0, 1.0)];
+        let put = |arena: &mut Arena, name: &str, kind: Kind| {
+            let family = Dynamic {
+                name,
+                help: "",
+                kind,
+            };
+            match kind {
+                Kind::Summary | Kind::Histogram => {
+                    let distribution = Distribution {
+                        sum: 0.0,
+                        count: 1.0,
+                        points: &points,
+                    };
+                    arena.put_dynamic_distribution(family, &[], distribution, None);
+                }
+                _ => arena.put_dynamic(family, &[], 1.0),
+            }
         };
-        let none = Distribution {
-            sum: 0.0,
-            count: 0.0,
-            points: &[],
-        };
-        arena.put_dynamic_distribution(summary, &[], none, None);
-        let count = Dynamic {
-            name: "s_count",
-            help: "",
-            kind: Kind::Untyped,
-        };
-        arena.put_dynamic(count, &[], 1.0);
-        arena.seal();
-        assert_eq!(listing(&arena), ["s  0"]);
-        assert_eq!(arena.problems().len(), 1);
+        let x = |kind| ("x", kind);
+        for (whole, part, collides) in [
+            (x(Kind::Summary), "x_count", true),
+            (x(Kind::Summary), "x_sum", true),
+            (x(Kind::Summary), "x_bucket", false),
+            (x(Kind::Histogram), "x_count", true),
+            (x(Kind::Histogram), "x_sum", true),
+            (x(Kind::Histogram), "x_bucket", true),
+            (x(Kind::Histogram), "x_counts", false),
+            (x(Kind::Histogram), "x_total", false),
+            (x(Kind::Counter), "x_count", false),
+            (x(Kind::Gauge), "x_total", false),
+        ] {
+            let (name, kind) = whole;
+            for first_is_whole in [true, false] {
+                let mut both = [(name, kind), (part, Kind::Counter)];
+                if !first_is_whole {
+                    both.reverse();
+                }
+                let mut arena = Arena::new();
+                for (name, kind) in both {
+                    put(&mut arena, name, kind);
+                }
+                arena.seal();
+                let first = both[0].0;
+                let names: Vec<_> = arena.families().map(|f| f.name().to_owned()).collect();
+                match collides {
+                    true => assert_eq!(names, [first], "{whole:?} {part}"),
+                    false => assert_eq!(names, [name, part], "{whole:?} {part}"),
+                }
+                let problems = arena.problems().len();
+                assert_eq!(problems, usize::from(collides), "{whole:?} {part}");
+            }
+        }
     }
 
     #[test]

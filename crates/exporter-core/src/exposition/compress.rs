@@ -40,25 +40,41 @@ pub fn negotiate(accept_encoding: Option<&str>, offers: &[Coding]) -> Coding {
     best.0
 }
 
-/// Clauses up to the first malformed one.
+/// Clauses up to the first malformed one. One that is well up to its quality still counts.
 fn parse(header: &str) -> Vec<(&str, f64)> {
     let mut clauses = Vec::new();
     for clause in header.split(',') {
-        let mut parts = clause.split(';').map(str::trim);
-        let word = parts.next().unwrap_or("");
-        let quality = match (parts.next(), parts.next()) {
-            (None, _) => Some(1.0),
-            (Some(parameter), None) => parameter
-                .strip_prefix("q=")
-                .and_then(|q| q.trim().parse().ok()),
-            (Some(_), Some(_)) => None,
+        let (word, parameter) = match clause.split_once(';') {
+            Some((word, parameter)) => (word.trim(), Some(parameter.trim())),
+            None => (clause.trim(), None),
         };
-        match quality {
-            Some(quality) if !word.is_empty() => clauses.push((word, quality)),
-            _ => break,
+        let parsed = match parameter {
+            None => Some((1.0, "")),
+            Some(parameter) => parameter.strip_prefix("q=").and_then(quality),
+        };
+        let Some((quality, rest)) = parsed.filter(|_| !word.is_empty()) else {
+            break;
+        };
+        clauses.push((word, quality));
+        if !rest.is_empty() {
+            break;
         }
     }
     clauses
+}
+
+/// A quality by RFC 9110, section 12.4.2, without its upper bound, and what stands behind it.
+fn quality(text: &str) -> Option<(f64, &str)> {
+    if !text.starts_with(['0', '1']) {
+        return None;
+    }
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let end = match text[1..].strip_prefix('.') {
+        Some(fraction) => 2 + digits(fraction),
+        None => 1,
+    };
+    let (number, rest) = text.split_at(end);
+    Some((number.parse().ok()?, rest))
 }
 
 /// Compresses whole bodies, keeping its state from one to the next.
@@ -131,6 +147,11 @@ mod tests {
             ("gzip;q=0.5, identity;q=0.5", two, Identity),
             ("identity;q=0.5, gzip", two, Gzip),
             ("gzip;q=0", two, Identity),
+            ("gzip;q=-1, gzip", two, Identity),
+            ("gzip;q=2, gzip", two, Identity),
+            ("gzip;q=1e1, identity", two, Gzip),
+            ("gzip;q=0.5x, identity", two, Gzip),
+            ("gzip;q=0., gzip", two, Gzip),
             ("GZIP", two, Identity),
             ("x-gzip", two, Identity),
             ("identity;q=0", two, Identity),

@@ -2,6 +2,7 @@
 
 use super::names::Escaping;
 use super::{Arena, openmetrics, protobuf, text};
+use crate::dialect::strconv;
 
 /// A format and how names are written in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,28 +84,50 @@ impl Format {
 struct Clause<'a> {
     media_type: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
-    quality: f64,
+    quality: f32,
 }
 
 impl<'a> Clause<'a> {
-    fn parse(text: &'a str) -> Self {
-        let mut parts = text.split(';').map(str::trim);
-        let media_type = parts.next().unwrap_or("");
+    /// `None` for what is no media type. Of parameters only `name=value` counts; quotes are part of
+    /// a value.
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.split(';');
+        let media_type = parts.next().unwrap_or("").trim();
+        let slashes = media_type.matches('/').count();
+        if slashes != 1 && media_type != "*" {
+            return None;
+        }
         let mut clause = Clause {
             media_type,
             parameters: Vec::new(),
             quality: 1.0,
         };
         for part in parts {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let (name, value) = (name.trim(), value.trim().trim_matches('"'));
-            if name == "q" {
-                clause.quality = value.parse().unwrap_or(0.0);
-            } else {
-                clause.parameters.push((name, value));
+            let Some((name, value)) = part.split_once('=') else {
+                continue;
+            };
+            if value.is_empty() || value.contains('=') {
+                continue;
+            }
+            match name.trim() {
+                "q" => clause.quality = strconv::parse_float(value).unwrap_or(0.0) as f32,
+                name => clause.parameters.push((name, value.trim())),
             }
         }
-        clause
+        Some(clause)
+    }
+
+    /// Whether type and subtype are named.
+    fn names(&self) -> (bool, bool) {
+        let (kind, sub) = self.media_type.split_once('/').unwrap_or(("*", "*"));
+        (kind.trim() != "*", sub.trim() != "*")
+    }
+
+    /// What the Go library sorts by. It is no order: a named type of lower quality goes before a
+    /// wildcard too.
+    fn goes_before(&self, other: &Self) -> bool {
+        let ((kind, sub), (other_kind, other_sub)) = (self.names(), other.names());
+        self.quality > other.quality || (kind && !other_kind) || (sub && !other_sub)
     }
 
     fn parameter(&self, name: &str) -> Option<&'a str> {
@@ -141,19 +164,22 @@ impl<'a> Clause<'a> {
     }
 }
 
+/// Clauses beyond these keep their place, so that a long header costs no more than its length.
+const MOST_CLAUSES: usize = 64;
+
 /// Chooses by the first `Accept` header line as the Go library does: clauses by falling quality;
 /// an `escaping` parameter stays in force for the clauses after its own; wildcards give text.
 pub fn negotiate(accept: Option<&str>, offers: Offers) -> Format {
-    let clauses = accept.unwrap_or("").split(',').map(Clause::parse);
-    // What is no media type is passed over, with all its parameters.
-    let is_type = |c: &Clause<'_>| c.media_type.contains('/') || c.media_type == "*";
-    let mut clauses: Vec<Clause<'_>> = clauses.filter(is_type).collect();
-    let wildcards = |c: &Clause<'_>| c.media_type.matches('*').count();
-    clauses.sort_by(|a, b| {
-        b.quality
-            .total_cmp(&a.quality)
-            .then(wildcards(a).cmp(&wildcards(b)))
-    });
+    let clauses = accept.unwrap_or("").split(',').filter_map(Clause::parse);
+    let mut clauses: Vec<Clause<'_>> = clauses.collect();
+    // By insertion, as Go sorts so few: with what is no order, the way of sorting shows.
+    for end in 1..clauses.len().min(MOST_CLAUSES) {
+        let mut at = end;
+        while at > 0 && clauses[at].goes_before(&clauses[at - 1]) {
+            clauses.swap(at, at - 1);
+            at -= 1;
+        }
+    }
     let mut escaping = Escaping::default();
     for clause in &clauses {
         let named = clause.parameter("escaping").and_then(Escaping::from_word);
@@ -180,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_and_what_is_given() {
-        use Escaping::{AllowUtf8, Underscores, Values};
+        use Escaping::{AllowUtf8, Dots, Underscores, Values};
         use Syntax::{Delimited, OpenMetrics0, OpenMetrics1, ProtoCompact, ProtoText, Text};
         let compact = PROTO.replace("delimited", "compact-text");
         let text_form = PROTO.replace("delimited", "text");
@@ -242,6 +268,22 @@ mod tests {
                 Underscores,
             ),
             ("a/b;escaping=values,text/plain", false, Text, Values),
+            // Neither quotes nor a second slash nor an empty value make what is meant.
+            (
+                "a/b;escaping=\"values\",text/plain",
+                false,
+                Text,
+                Underscores,
+            ),
+            ("a/b/c;escaping=values,text/plain", false, Text, Underscores),
+            ("text/plain;version=", false, Text, Underscores),
+            // A named type of lower quality goes before a wildcard.
+            (
+                "*/*;escaping=values,text/plain;q=0.2;escaping=dots",
+                false,
+                Text,
+                Dots,
+            ),
             (
                 "text/plain;escaping=dots;escaping=values",
                 false,

@@ -12,23 +12,32 @@ use crate::exposition::arena::{FamilyView, SampleView};
 /// Appends the exposition of a sealed arena, its end mark included.
 pub fn encode(arena: &Arena, escaping: Escaping, out: &mut Vec<u8>) {
     for family in arena.families() {
-        encode_family(&family, escaping, out);
+        let word = word(arena, &family);
+        encode_family(&family, word, escaping, out);
     }
     out.extend_from_slice(b"# EOF\n");
 }
 
-/// A counter that does not end in `_total` cannot be one here.
-fn word(kind: Kind, name: &str) -> &'static str {
-    match kind {
-        Kind::Counter if !name.ends_with("_total") => "unknown",
+/// A counter that does not end in `_total` cannot be one here, and `x_total` beside a family `x`
+/// cannot either: both would be the family `x`.
+fn word(arena: &Arena, family: &FamilyView<'_>) -> &'static str {
+    match family.kind() {
+        Kind::Counter => match family.name().strip_suffix("_total") {
+            Some(base) if !arena.exposes(base) => "counter",
+            _ => "unknown",
+        },
         Kind::Untyped => "unknown",
         kind => kind.word(),
     }
 }
 
-fn encode_family(family: &FamilyView<'_>, escaping: Escaping, out: &mut Vec<u8>) {
+fn encode_family(
+    family: &FamilyView<'_>,
+    word: &'static str,
+    escaping: Escaping,
+    out: &mut Vec<u8>,
+) {
     let name = names::escape(family.name(), escaping, true);
-    let word = word(family.kind(), &name);
     let base = match word {
         "counter" => name.strip_suffix("_total").unwrap_or(&name),
         _ => &name,
@@ -175,7 +184,7 @@ impl Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exposition::{Distribution, Family};
+    use crate::exposition::{Distribution, Dynamic, Family};
 
     static REQUESTS: Family = Family::counter("requests_total", &["code"], "Say \"requests\".");
     static ODD: Family = Family::counter("odd", &[], "Lacks the suffix.");
@@ -216,5 +225,40 @@ mod tests {
              # HELP requests Say \\\"requests\\\".\n# TYPE requests counter\n\
              requests_total{code=\"200\"} 3.0 # {trace_id=\"abc\"} 1.0 1.5\n# EOF\n"
         );
+    }
+
+    #[test]
+    fn a_counter_beside_a_family_of_its_base_name_keeps_its_own() {
+        let mut arena = Arena::new();
+        for (name, kind) in [
+            ("x_total", Kind::Counter),
+            ("x", Kind::Gauge),
+            ("y_total", Kind::Counter),
+            ("y", Kind::Counter),
+            ("z_total", Kind::Counter),
+            ("z_totals", Kind::Gauge),
+        ] {
+            let help = "";
+            arena.put_dynamic(Dynamic { name, help, kind }, &[], 1.0);
+        }
+        arena.seal();
+        assert!(arena.problems().is_empty());
+        let mut out = Vec::new();
+        encode(&arena, Escaping::AllowUtf8, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let types: Vec<&str> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("# TYPE "))
+            .collect();
+        let expected = [
+            "x gauge",
+            "x_total unknown",
+            "y unknown",
+            "y_total unknown",
+            "z counter",
+            "z_totals gauge",
+        ];
+        assert_eq!(types, expected);
+        assert_eq!(text.lines().filter(|l| !l.starts_with('#')).count(), 6);
     }
 }

@@ -4,6 +4,7 @@ use super::front::Front;
 use crate::build_info::BuildInfo;
 use crate::cli::{Flag, Given};
 use crate::exposition::Offers;
+use crate::exposition::compress::Coding;
 use crate::web::MetricsOptions;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,9 @@ crate::flags! {
         "web.config.file" config_file: PathBuf = [""];
         /// Answer health and readiness without the password that --web.config.file asks for.
         "web.open-health" open_health: bool = ["false"];
+        /// One more address that answers health and readiness and nothing else, without TLS and
+        /// passwords, for probes that have no client certificate.
+        "web.health-address" health_address: String = [""];
     }
 }
 
@@ -34,13 +38,15 @@ crate::flags! {
         /// Offer OpenMetrics too. It renames counters that lack _total, so Prometheus stores other
         /// names than without it.
         "web.enable-openmetrics" enable_openmetrics: bool = ["false"];
+        /// Compress by zstd too, for scrapers that prefer it.
+        "web.enable-zstd" enable_zstd: bool = ["false"];
         /// Longest time that a scrape may take, 0 for just below the timeout that Prometheus sends.
         "collector.timeout" timeout: Given<Duration> = ["0s"];
     }
 }
 
 /// Paths of health and readiness, by every custom that probes go by.
-const HEALTH: &[&str] = &[
+pub(super) const HEALTH: &[&str] = &[
     "/-/healthy",
     "/-/ready",
     "/health",
@@ -93,6 +99,10 @@ impl MetricsFlags {
             error_metrics: exposed,
             process_metrics: exposed,
             build_info: Some(info),
+            codings: match self.enable_zstd {
+                true => &[Coding::Identity, Coding::Gzip, Coding::Zstd],
+                false => MetricsOptions::default().codings,
+            },
             timeout: Some(self.timeout.value).filter(|t| !t.is_zero()),
             ..MetricsOptions::default()
         }

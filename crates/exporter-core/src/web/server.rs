@@ -1,12 +1,13 @@
 //! Serves connections, and bounds what any of them can take.
 
+use super::flags::HEALTH;
 use super::front::Front;
 use super::handler::{Handler, Peer, Request, Response, full, text};
 use super::landing::{self, Landing};
 use super::listen::{Listener, Opened};
 use super::router::{Router, path};
 use super::strict::Strict;
-use super::watch::{Activity, Patience, Timed, Watched};
+use super::watch::{Activity, Patience, SMALL_HEAD, Timed, Watched, YOUNG};
 use bytes::Bytes;
 use http::{StatusCode, Version, header};
 use http_body_util::BodyExt;
@@ -16,18 +17,24 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Connections at a time; more wait in the backlog.
 const CONNECTIONS: u32 = 512;
+/// The same for those that ask for health alone.
+const HEALTH_CONNECTIONS: u32 = 64;
 /// Scrapes under way get this long after a signal to stop.
 const GRACE: Duration = Duration::from_secs(5);
 /// Bytes of request line and headers; what hyper reads in one piece.
 const HEAD_BYTES: usize = 1 << 20;
 const HEADERS: usize = 1024;
+/// The same of each stream of HTTP/2, of which a connection has many.
+const HEAD_BYTES_OF_STREAMS: u32 = 128 << 10;
+/// Heads above [`SMALL_HEAD`] that are read or answered at a time.
+const LARGE_HEADS: usize = 16;
 
 /// A server with its paths, not yet listening.
 pub struct Server {
@@ -36,6 +43,7 @@ pub struct Server {
     front: Front,
     connections: u32,
     patience: Patience,
+    health: Option<Listener>,
 }
 
 impl Default for Server {
@@ -46,6 +54,7 @@ impl Default for Server {
             front: Front::default(),
             connections: CONNECTIONS,
             patience: Patience::default(),
+            health: None,
         }
     }
 }
@@ -58,6 +67,60 @@ struct Shared {
     most_connections: u32,
     patience: Patience,
     stopping: watch::Receiver<bool>,
+    large_heads: Arc<Semaphore>,
+    /// The connections that are served.
+    open: Mutex<Vec<Arc<Activity>>>,
+}
+
+impl Shared {
+    fn new(router: Router, front: Front, most: u32, stopping: watch::Receiver<bool>) -> Self {
+        Shared {
+            router,
+            front,
+            connections: Arc::new(Semaphore::new(most as usize)),
+            most_connections: most,
+            patience: Patience::default(),
+            stopping,
+            large_heads: Arc::new(Semaphore::new(LARGE_HEADS)),
+            open: Mutex::default(),
+        }
+    }
+
+    /// What connections that may ask for health alone share.
+    fn of_health(stopping: watch::Receiver<bool>) -> Self {
+        let mut router = Router::default();
+        for path in HEALTH {
+            router.add(*path, Arc::new(landing::healthy()));
+        }
+        Shared::new(router, Front::default(), HEALTH_CONNECTIONS, stopping)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<Arc<Activity>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for one more connection. Where all are taken, the one that has waited for its client
+    /// the longest goes; answers under way are waited for.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if self.connections.available_permits() == 0 {
+                self.make_room();
+            }
+            let place = self.connections.clone().acquire_owned();
+            if let Ok(place) = tokio::time::timeout(YOUNG, place).await {
+                return place.ok();
+            }
+        }
+    }
+
+    fn make_room(&self) {
+        let open = self.open();
+        let waiting = open.iter().filter_map(|a| Some((a.waiting_since()?, a)));
+        let longest = waiting.min_by_key(|(since, _)| *since);
+        if let Some((_, activity)) = longest.filter(|(since, _)| since.elapsed() > YOUNG) {
+            activity.evict();
+        }
+    }
 }
 
 impl Server {
@@ -123,6 +186,13 @@ impl Server {
             .route("/-/ready", landing::healthy())
     }
 
+    /// Answers health and readiness on one more listener, which has neither TLS nor passwords nor
+    /// any other path.
+    pub fn health_on(mut self, listener: Listener) -> Self {
+        self.health = Some(listener);
+        self
+    }
+
     /// Serves until SIGTERM or SIGINT, then lets requests under way finish.
     pub async fn run(self) -> Result<(), String> {
         let stop = stop_signal().map_err(|e| format!("signals: {e}"))?;
@@ -145,19 +215,18 @@ impl Server {
             }
         }
         let (stopping, told) = watch::channel(false);
-        let shared = Arc::new(Shared {
-            router: self.router,
-            front: self.front,
-            connections: Arc::new(Semaphore::new(self.connections as usize)),
-            most_connections: self.connections,
-            patience: self.patience,
-            stopping: told,
-        });
-        let accepting: Vec<_> = self
-            .listeners
-            .into_iter()
-            .map(|listener| tokio::spawn(accept(listener, shared.clone())))
-            .collect();
+        let mut accepting = Vec::new();
+        if let Some(listener) = self.health {
+            tracing::info!(address = listener.address(), "Answering health on");
+            let shared = Arc::new(Shared::of_health(told.clone()));
+            accepting.push(tokio::spawn(accept(listener, shared)));
+        }
+        let mut shared = Shared::new(self.router, self.front, self.connections, told);
+        shared.patience = self.patience;
+        let shared = Arc::new(shared);
+        for listener in self.listeners {
+            accepting.push(tokio::spawn(accept(listener, shared.clone())));
+        }
         stop.await;
         tracing::info!("Stopping");
         for task in accepting {
@@ -193,13 +262,16 @@ pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 async fn accept(listener: Listener, shared: Arc<Shared>) {
     let mut back_off = Duration::ZERO;
     loop {
-        let Ok(permit) = shared.connections.clone().acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, peer)) => {
                 back_off = Duration::ZERO;
-                tokio::spawn(serve(stream, Peer(peer), shared.clone(), permit));
+                let Some(place) = shared.place().await else {
+                    return;
+                };
+                let activity = Arc::new(Activity::new(shared.patience, shared.large_heads.clone()));
+                shared.open().push(activity.clone());
+                let serving = serve(stream, Peer(peer), shared.clone(), activity, place);
+                tokio::spawn(serving);
             }
             Err(error) => {
                 back_off = (back_off * 2).clamp(Duration::from_millis(5), Duration::from_secs(1));
@@ -214,16 +286,17 @@ async fn serve(
     stream: Box<dyn Opened>,
     peer: Peer,
     shared: Arc<Shared>,
-    _permit: OwnedSemaphorePermit,
+    activity: Arc<Activity>,
+    _place: OwnedSemaphorePermit,
 ) {
-    let activity = Arc::new(Activity::new(shared.patience));
     let socket = stream.as_fd().try_clone_to_owned().ok();
     let abandoned = activity.clone().abandoned(socket);
+    let _open = Open {
+        shared: shared.clone(),
+        activity: activity.clone(),
+    };
     let stream = Watched::new(stream, activity.clone());
-    let crowd = shared.connections.clone();
-    let too_long = activity
-        .clone()
-        .too_long(move || crowd.available_permits() == 0);
+    let too_long = activity.clone().too_long();
     let serving = async {
         match shared.front.handshake(stream).await {
             Ok(super::front::Accepted::Plain(stream)) => {
@@ -242,6 +315,21 @@ async fn serve(
         () = serving => {}
         () = too_long => {}
         () = abandoned => tracing::debug!("the client has left before its answer was ready"),
+    }
+}
+
+/// A connection in the list of those that are served; dropping it takes it out.
+struct Open {
+    shared: Arc<Shared>,
+    activity: Arc<Activity>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.shared.open();
+        if let Some(at) = open.iter().position(|a| Arc::ptr_eq(a, &self.activity)) {
+            open.swap_remove(at);
+        }
     }
 }
 
@@ -295,7 +383,7 @@ where
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(64)
-        .max_header_list_size(HEAD_BYTES as u32);
+        .max_header_list_size(HEAD_BYTES_OF_STREAMS);
     watched.many_streams();
     let mut connection = pin!(builder.serve_connection(io, service));
     let result = tokio::select! {
@@ -316,6 +404,8 @@ async fn answer(
     shared: &Shared,
     activity: &Arc<Activity>,
 ) -> Result<Response, Infallible> {
+    let large = head_bytes(request.headers()) > SMALL_HEAD;
+    let held = large.then(|| activity.large_head());
     let reading = activity.request_term();
     let (busy, writing) = (activity.answering(), activity.answer_term());
     let mut request: Request =
@@ -327,6 +417,7 @@ async fn answer(
     }
     request.extensions_mut().insert(peer.clone());
     let mut response = match malformed(&request) {
+        _ if matches!(held, Some(None)) => crowded(),
         Some(refusal) => refusal,
         None => shared.front.answer(request, &shared.router).await,
     };
@@ -342,6 +433,11 @@ async fn answer(
     }
     drop(busy);
     Ok(response)
+}
+
+fn crowded() -> Response {
+    let why = "Too many requests with large headers, try again later.";
+    text(StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
 /// What hyper lets through and the protocol forbids.
@@ -360,7 +456,9 @@ fn malformed(request: &Request) -> Option<Response> {
         [host] if !host.as_bytes().iter().all(may_stand_in_host) => {
             (StatusCode::BAD_REQUEST, ": malformed Host header")
         }
-        _ if head_bytes(request) > HEAD_BYTES => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ""),
+        _ if head_bytes(request.headers()) > HEAD_BYTES => {
+            (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "")
+        }
         _ if !has_path(request) => (StatusCode::BAD_REQUEST, ""),
         _ if codings
             .iter()
@@ -385,9 +483,9 @@ fn malformed(request: &Request) -> Option<Response> {
 }
 
 /// About what the head took; hyper looks at its bound only between reads.
-fn head_bytes(request: &Request) -> usize {
-    let headers = request.headers().iter();
+fn head_bytes(headers: &http::HeaderMap) -> usize {
     headers
+        .iter()
         .map(|(name, value)| name.as_str().len() + value.len() + 4)
         .sum()
 }
@@ -410,16 +508,24 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
-    /// Starts a server that answers `/slow` after 300 ms; gives its address and what stops it.
-    async fn start() -> (
+    /// Address, what stops it, and how it ended.
+    type Started = (
         String,
         tokio::sync::oneshot::Sender<()>,
         tokio::task::JoinHandle<Result<(), String>>,
-    ) {
+    );
+
+    async fn start() -> Started {
+        start_for(CONNECTIONS).await
+    }
+
+    /// Starts a server that answers `/slow` after 300 ms.
+    async fn start_for(most: u32) -> Started {
         let listener = Listener::bind("127.0.0.1:0").unwrap();
         let address = listener.address();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let server = Server::new()
+            .connections(most)
             .listeners(vec![listener])
             .route("/fast", |_: Request| async { text(StatusCode::OK, "fast") })
             .route("/slow", |_: Request| async {
@@ -499,6 +605,71 @@ mod tests {
             answer.contains("content-length: 5") && answer.ends_with("\r\n\r\n"),
             "{answer}"
         );
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_makes_way() {
+        let (address, _stop, _running) = start_for(4).await;
+        let mut slow = TcpStream::connect(&address).await.unwrap();
+        slow.write_all(b"GET /slow HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut idle = Vec::new();
+        for _ in 0..30 {
+            idle.push(TcpStream::connect(&address).await.unwrap());
+        }
+        let request = "GET /fast HTTP/1.1\r\nHost: x\r\n\r\n";
+        let answer = exchange(&address, request).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let closed = idle.iter_mut().map(|stream| stream.read_u8());
+        let closed = how_many_end(closed).await;
+        assert!(closed >= 26, "{closed} of 30");
+        // An answer under way stays.
+        let mut answer = String::new();
+        slow.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("slow\n"), "{answer}");
+    }
+
+    /// How many of these end before long.
+    async fn how_many_end<F: Future>(all: impl Iterator<Item = F>) -> usize {
+        let mut ready = 0;
+        for one in all {
+            let short = Duration::from_millis(20);
+            ready += usize::from(tokio::time::timeout(short, one).await.is_ok());
+        }
+        ready
+    }
+
+    #[tokio::test]
+    async fn large_heads_are_held_a_few_at_a_time() {
+        let (address, _stop, _running) = start().await;
+        let mut open = Vec::new();
+        for _ in 0..3 * LARGE_HEADS {
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            let head = format!("GET /fast HTTP/1.0\r\nCookie: {}", "a".repeat(100_000));
+            // Whoever is refused may find the connection closed already.
+            let _refused = stream.write_all(head.as_bytes()).await;
+            open.push(stream);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let closed = how_many_end(open.iter_mut().map(|stream| stream.read_u8())).await;
+        assert_eq!(closed, 2 * LARGE_HEADS);
+        // Small ones pass all the time, and large ones again when the others are through.
+        let small = exchange(&address, "GET /fast HTTP/1.0\r\n\r\n").await;
+        assert!(small.starts_with("HTTP/1.0 200"), "{small}");
+        let mut answered = 0;
+        for mut stream in open {
+            let mut answer = String::new();
+            if stream.write_all(b"\r\n\r\n").await.is_ok() {
+                let _refused = stream.read_to_string(&mut answer).await;
+            }
+            answered += usize::from(answer.starts_with("HTTP/1.0 200"));
+        }
+        assert_eq!(answered, LARGE_HEADS);
+        let head = format!(
+            "GET /fast HTTP/1.0\r\nCookie: {}\r\n\r\n",
+            "a".repeat(100_000)
+        );
+        let large = exchange(&address, &head).await;
+        assert!(large.starts_with("HTTP/1.0 200"), "{large}");
     }
 
     #[tokio::test]

@@ -4,7 +4,8 @@
 //! then hold every connection. Between requests a connection may rest for longer than scrapes are
 //! apart. While an answer is being made nobody is in a hurry; while it is being written the client
 //! must take some of it now and then. A client that has closed its side may be gone or may be
-//! waiting: it is given a few seconds, then nothing is made for it any more.
+//! waiting: it is given a few seconds, then nothing is made for it any more. Where all connections
+//! are taken, the one that has waited the longest makes way for a new one.
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
@@ -17,21 +18,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// From its first byte to its last, a head (and a TLS handshake) may take this long.
 const HEAD: Duration = Duration::from_secs(10);
-/// The same while others wait for a connection.
-const HURRIED: Duration = Duration::from_secs(2);
 /// Prometheus comes back within this time unless it scrapes very rarely.
 const REST: Duration = Duration::from_secs(180);
-/// The same while others wait.
-const CROWDED: Duration = Duration::from_secs(5);
-
+/// How often connections are looked at.
+const LOOK: Duration = Duration::from_secs(5);
 /// How often is looked for a client that is gone.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK_FOR_CLIENT: Duration = Duration::from_secs(1);
 /// How long an answer is made on for a client that has closed its side.
 const HALF_CLOSED: Duration = Duration::from_secs(3);
+/// A connection that has waited for this long makes way for a new one where all are taken. Whoever
+/// has something to say has begun by then.
+pub const YOUNG: Duration = Duration::from_millis(100);
+/// Heads beyond this size are read and answered a few at a time, or those who send many would fill
+/// the memory.
+pub const SMALL_HEAD: usize = 32 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -71,27 +76,35 @@ impl Patience {
     fn tick(&self) -> Duration {
         let bounds = [self.head, self.rest].into_iter();
         let bounds = bounds.chain(self.request).chain(self.answer);
-        let shortest = bounds.min().unwrap_or(CROWDED);
-        (shortest / 2).clamp(Duration::from_millis(20), CROWDED)
+        let shortest = bounds.min().unwrap_or(LOOK);
+        (shortest / 2).clamp(Duration::from_millis(20), LOOK)
     }
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    since: Instant,
+    /// Of the head that is being read.
+    bytes: usize,
+    /// Held while a head is large.
+    large: Option<OwnedSemaphorePermit>,
 }
 
 /// What a connection is doing and since when.
 #[derive(Debug)]
 pub struct Activity {
     patience: Patience,
-    phase: Mutex<(Phase, Instant)>,
+    state: Mutex<State>,
     answering: AtomicUsize,
     /// Reads tell nothing of heads: the frames of HTTP/2 are windows and pings as well.
     many_streams: AtomicBool,
+    /// Large heads that may still begin, of all connections.
+    large_heads: Arc<Semaphore>,
+    evicted: AtomicBool,
+    eviction: Notify,
     /// When bodies under way must be over; `None` for those that take as long as they take.
     terms: Mutex<Vec<(u64, Option<Instant>)>>,
-}
-
-impl Default for Activity {
-    fn default() -> Self {
-        Activity::new(Patience::default())
-    }
 }
 
 /// A request being answered; dropping it lets the connection rest.
@@ -105,20 +118,28 @@ pub struct Term {
 }
 
 impl Activity {
-    /// Of a new connection, which has a head to send.
-    pub fn new(patience: Patience) -> Self {
+    /// A new connection, which has a head to send.
+    pub fn new(patience: Patience, large_heads: Arc<Semaphore>) -> Self {
         Activity {
             patience,
-            phase: Mutex::new((Phase::Head, Instant::now())),
+            state: Mutex::new(State {
+                phase: Phase::Head,
+                since: Instant::now(),
+                bytes: 0,
+                large: None,
+            }),
             answering: AtomicUsize::new(0),
             many_streams: AtomicBool::new(false),
+            large_heads,
+            evicted: AtomicBool::new(false),
+            eviction: Notify::new(),
             terms: Mutex::default(),
         }
     }
 
     /// The time for the body of a request whose head has come just now, where it is bounded.
     pub fn request_term(self: &Arc<Self>) -> Option<Term> {
-        let (_, since) = self.phase();
+        let since = self.lock().since;
         self.patience.request.map(|most| self.term(since, most))
     }
 
@@ -152,58 +173,95 @@ impl Activity {
     /// A whole head has come.
     pub fn answering(self: &Arc<Self>) -> Answering {
         self.answering.fetch_add(1, Ordering::AcqRel);
-        self.set(Phase::Rest);
+        self.rest();
         Answering(self.clone())
     }
 
-    fn set(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn phase(&self) -> (Phase, Instant) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rest(&self) {
+        *self.lock() = State {
+            phase: Phase::Rest,
+            since: Instant::now(),
+            bytes: 0,
+            large: None,
+        };
     }
 
     /// The connection speaks HTTP/2 from here on.
     pub fn many_streams(&self) {
         self.many_streams.store(true, Ordering::Release);
-        self.set(Phase::Rest);
+        self.rest();
     }
 
-    fn has_read(&self) {
-        if !self.many_streams.load(Ordering::Acquire) && self.phase().0 == Phase::Rest {
-            self.set(Phase::Head);
+    /// What lets a large head, which was read just now, be answered; HTTP/2 takes it here only.
+    /// `None` where too many of them are about.
+    pub fn large_head(&self) -> Option<OwnedSemaphorePermit> {
+        let held = self.lock().large.take();
+        held.or_else(|| self.large_heads.clone().try_acquire_owned().ok())
+    }
+
+    fn has_read(&self, bytes: usize) -> io::Result<()> {
+        if self.many_streams.load(Ordering::Acquire) {
+            return Ok(());
         }
+        let mut state = self.lock();
+        if state.phase == Phase::Rest {
+            (state.phase, state.since) = (Phase::Head, Instant::now());
+        }
+        // During an answer it is a body, of which nothing is kept.
+        if self.answering.load(Ordering::Acquire) == 0 {
+            state.bytes += bytes;
+        }
+        if state.bytes > SMALL_HEAD && state.large.is_none() {
+            let permit = self.large_heads.clone().try_acquire_owned();
+            state.large = Some(permit.map_err(|_| io::Error::other("too many large heads"))?);
+        }
+        Ok(())
     }
 
     fn has_written(&self) {
-        if self.phase().0 == Phase::Rest {
-            self.set(Phase::Rest);
+        let mut state = self.lock();
+        if state.phase == Phase::Rest {
+            state.since = Instant::now();
         }
     }
 
-    /// Resolves when the connection has been waiting for longer than it may.
-    pub async fn too_long(self: Arc<Self>, crowded: impl Fn() -> bool) {
+    /// Since when the connection has been waiting for its client; `None` during an answer.
+    pub fn waiting_since(&self) -> Option<Instant> {
+        let busy = self.answering.load(Ordering::Acquire) > 0;
+        let gone = self.evicted.load(Ordering::Acquire);
+        (!busy && !gone).then(|| self.lock().since)
+    }
+
+    /// Ends the connection.
+    pub fn evict(&self) {
+        self.evicted.store(true, Ordering::Release);
+        self.eviction.notify_one();
+    }
+
+    /// Resolves when the connection has been waiting for longer than it may, or has to go.
+    pub async fn too_long(self: Arc<Self>) {
         let Patience { head, rest, .. } = self.patience;
         loop {
-            tokio::time::sleep(self.patience.tick()).await;
-            let (phase, since) = self.phase();
-            let patience = match phase {
-                Phase::Head if crowded() => HURRIED.min(head),
+            tokio::select! {
+                () = tokio::time::sleep(self.patience.tick()) => {}
+                () = self.eviction.notified() => return,
+            }
+            let patience = match self.lock().phase {
                 Phase::Head => head,
-                Phase::Rest if crowded() => CROWDED.min(rest),
                 Phase::Rest if !self.terms().is_empty() => rest.max(REST),
                 Phase::Rest => rest,
             };
-            let busy = self.answering.load(Ordering::Acquire) > 0;
-            if self.is_overdue() || !busy && since.elapsed() > patience {
+            let has_waited = |since: Instant| since.elapsed() > patience;
+            if self.is_overdue() || self.waiting_since().is_some_and(has_waited) {
                 return;
             }
         }
     }
-}
 
-impl Activity {
     /// Resolves when an answer is being made for a client that closed its side a while ago.
     pub async fn abandoned(self: Arc<Self>, socket: Option<OwnedFd>) {
         let Some(socket) = socket else {
@@ -211,7 +269,7 @@ impl Activity {
         };
         let mut since = None;
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(LOOK_FOR_CLIENT).await;
             if self.answering.load(Ordering::Acquire) == 0 || !has_closed(&socket) {
                 since = None;
             } else if since.get_or_insert_with(Instant::now).elapsed() >= HALF_CLOSED {
@@ -230,7 +288,7 @@ fn has_closed(socket: &OwnedFd) -> bool {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.set(Phase::Rest);
+        self.0.rest();
         self.0.answering.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -303,8 +361,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.activity.has_read();
+        let read = buf.filled().len() - before;
+        if read > 0 {
+            self.activity.has_read(read)?;
         }
         result
     }
@@ -351,23 +410,55 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-    async fn ends_after(activity: Arc<Activity>, crowded: bool) -> Duration {
+    fn activity() -> Arc<Activity> {
+        of(Patience::default())
+    }
+
+    fn of(patience: Patience) -> Arc<Activity> {
+        Arc::new(Activity::new(patience, Arc::new(Semaphore::new(1))))
+    }
+
+    async fn ends_after(activity: Arc<Activity>) -> Duration {
         let started = Instant::now();
-        activity.too_long(move || crowded).await;
+        activity.too_long().await;
         started.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heads_are_hurried_and_rests_are_not() {
+        let activity = activity();
+        let passed = ends_after(activity.clone()).await;
+        assert!(
+            passed >= HEAD && passed < Duration::from_secs(20),
+            "{passed:?}"
+        );
+        drop(activity.answering());
+        let passed = ends_after(activity.clone()).await;
+        assert!(passed > Duration::from_secs(120), "{passed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_of_http2_begin_no_head() {
+        let activity = activity();
+        activity.many_streams();
+        drop(activity.answering());
+        activity.has_read(2 * SMALL_HEAD).unwrap();
+        let passed = ends_after(activity.clone()).await;
+        assert!(passed > Duration::from_secs(120), "{passed:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_answered_who_has_left() {
         let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
-        let activity = Arc::new(Activity::default());
+        let activity = activity();
         let gone = tokio::spawn(activity.clone().abandoned(Some(server.into())));
         let answering = activity.answering();
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(!gone.is_finished());
         client.shutdown(std::net::Shutdown::Write).unwrap();
-        tokio::time::sleep(HALF_CLOSED - LOOK).await;
+        tokio::time::sleep(HALF_CLOSED - LOOK_FOR_CLIENT).await;
         assert!(!gone.is_finished(), "it may still be waiting");
         let started = Instant::now();
         gone.await.unwrap();
@@ -381,34 +472,6 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn heads_are_hurried_and_rests_are_not() {
-        let activity = Arc::new(Activity::default());
-        let crowded = ends_after(Arc::new(Activity::default()), true).await;
-        assert!(crowded < Duration::from_secs(6), "{crowded:?}");
-        let passed = ends_after(activity.clone(), false).await;
-        assert!(
-            passed >= HEAD && passed < Duration::from_secs(20),
-            "{passed:?}"
-        );
-        drop(activity.answering());
-        let passed = ends_after(activity.clone(), false).await;
-        assert!(passed > Duration::from_secs(120), "{passed:?}");
-        drop(activity.answering());
-        let passed = ends_after(activity.clone(), true).await;
-        assert!(passed < Duration::from_secs(20), "{passed:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn frames_of_http2_begin_no_head() {
-        let activity = Arc::new(Activity::default());
-        activity.many_streams();
-        drop(activity.answering());
-        activity.has_read();
-        let passed = ends_after(activity.clone(), false).await;
-        assert!(passed > Duration::from_secs(120), "{passed:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
     async fn bodies_have_their_time_where_it_is_bounded() {
         let second = Duration::from_secs(1);
         let patience = Patience {
@@ -417,26 +480,26 @@ mod tests {
             answer: Some(8 * second),
             rest: 2 * second,
         };
-        let new = || Arc::new(Activity::new(patience));
+        let new = || of(patience);
         let about = |passed: Duration, most: Duration| {
             assert!(passed >= most && passed <= most + second, "{passed:?}");
         };
-        about(ends_after(new(), false).await, second);
+        about(ends_after(new()).await, second);
         let resting = new();
         drop(resting.answering());
-        about(ends_after(resting, false).await, 2 * second);
+        about(ends_after(resting).await, 2 * second);
         // What is read of a request and what is written of an answer may rest for longer.
         let activity = new();
         let reading = activity.request_term();
         let busy = activity.answering();
-        about(ends_after(activity.clone(), false).await, 3 * second);
+        about(ends_after(activity.clone()).await, 3 * second);
         drop(reading);
         let writing = activity.answer_term();
         drop(busy);
-        about(ends_after(activity.clone(), false).await, 8 * second);
+        about(ends_after(activity.clone()).await, 8 * second);
         drop(writing);
-        activity.set(Phase::Rest);
-        about(ends_after(activity, false).await, 2 * second);
+        activity.rest();
+        about(ends_after(activity).await, 2 * second);
     }
 
     #[tokio::test(start_paused = true)]
@@ -446,21 +509,57 @@ mod tests {
             rest: Duration::MAX,
             ..Patience::default()
         };
-        let activity = Arc::new(Activity::new(patience));
+        let activity = of(patience);
         drop(activity.answering());
         let _term = activity.answer_term();
         let year = Duration::from_secs(365 * 86_400);
-        let waiting = activity.too_long(|| false);
+        let waiting = activity.too_long();
         assert!(tokio::time::timeout(year / 12, waiting).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_may_take_its_time() {
-        let activity = Arc::new(Activity::default());
+        let activity = activity();
         let busy = activity.answering();
-        let waiting = ends_after(activity.clone(), true);
+        assert_eq!(activity.waiting_since(), None);
+        let waiting = ends_after(activity.clone());
         let patience = Duration::from_secs(600);
         assert!(tokio::time::timeout(patience, waiting).await.is_err());
         drop(busy);
+        assert!(activity.waiting_since().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_to_go_goes_at_once() {
+        let activity = activity();
+        activity.evict();
+        assert_eq!(activity.waiting_since(), None);
+        assert_eq!(ends_after(activity).await, Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn large_heads_are_read_a_few_at_a_time() {
+        let large_heads = Arc::new(Semaphore::new(1));
+        let open = || {
+            let (client, server) = duplex(4 * SMALL_HEAD);
+            let activity = Arc::new(Activity::new(Patience::default(), large_heads.clone()));
+            (client, Watched::new(server, activity.clone()), activity)
+        };
+        let (mut client, mut first, activity) = open();
+        let (mut other, mut second, _) = open();
+        let (small, mut large) = (vec![b'a'; SMALL_HEAD], vec![0; 2 * SMALL_HEAD]);
+        client.write_all(&[b'a'; SMALL_HEAD + 1]).await.unwrap();
+        first.read_exact(&mut large[..=SMALL_HEAD]).await.unwrap();
+        other.write_all(&small).await.unwrap();
+        second.read_exact(&mut large[..SMALL_HEAD]).await.unwrap();
+        other.write_all(b"a").await.unwrap();
+        assert!(second.read_u8().await.is_err());
+        let held = activity.large_head().unwrap();
+        assert!(activity.large_head().is_none());
+        drop(activity.answering());
+        drop(held);
+        let (mut third, mut server, _) = open();
+        third.write_all(&[b'a'; SMALL_HEAD + 1]).await.unwrap();
+        server.read_exact(&mut large[..=SMALL_HEAD]).await.unwrap();
     }
 }

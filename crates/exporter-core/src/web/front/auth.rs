@@ -6,8 +6,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderValue;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Mutex;
-use tokio::sync::Semaphore;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Answers that are remembered.
 const REMEMBERED: usize = 100;
@@ -27,24 +27,37 @@ pub struct Authenticator {
     /// Two keyed digests of user, stored hash and password; no password is kept.
     answers: Mutex<HashMap<(u64, u64), bool>>,
     keys: (RandomState, RandomState),
-    computing: Semaphore,
+    computing: Arc<Semaphore>,
+    /// One place in the queue for each host that asks, so that one which guesses passwords does not
+    /// keep the others waiting.
+    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
+
+/// The turn of a host, and that of all.
+type Turn = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 impl Default for Authenticator {
     fn default() -> Self {
         Authenticator {
             answers: Mutex::default(),
             keys: Default::default(),
-            computing: Semaphore::new(AT_A_TIME),
+            computing: Arc::new(Semaphore::new(AT_A_TIME)),
+            hosts: Mutex::default(),
         }
     }
 }
 
 impl Authenticator {
-    /// Whether these credentials are those of a user; without users everybody is let in.
-    pub async fn admits(&self, users: &Users, credentials: Option<&HeaderValue>) -> bool {
+    /// Whether these credentials, sent by this host, are those of a user; where there are no users
+    /// nobody is.
+    pub async fn admits(
+        &self,
+        users: &Users,
+        credentials: Option<&HeaderValue>,
+        host: &str,
+    ) -> bool {
         if users.is_empty() {
-            return true;
+            return false;
         }
         let Some((user, password)) = credentials.and_then(parse) else {
             return false;
@@ -54,13 +67,21 @@ impl Authenticator {
         let hash = known.map_or(DUMMY, String::as_str).to_owned();
         let triple = (&user, &hash, &password);
         let key = (self.keys.0.hash_one(triple), self.keys.1.hash_one(triple));
-        if let Some(answer) = lock(&self.answers).get(&key) {
-            return *answer;
+        if let Some(answer) = self.remembered(key) {
+            return answer;
         }
-        let Ok(_turn) = self.computing.acquire().await else {
+        let Some(turn) = self.turn(host).await else {
             return false;
         };
-        let checking = tokio::task::spawn_blocking(move || verify(&password, &hash));
+        // It may have been found out in the meantime.
+        if let Some(answer) = self.remembered(key) {
+            return answer;
+        }
+        // The turn ends with the work, even where the client has gone before.
+        let checking = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            verify(&password, &hash)
+        });
         let matches = checking.await.unwrap_or(false);
         let answer = matches && known.is_some();
         let mut answers = lock(&self.answers);
@@ -69,6 +90,24 @@ impl Authenticator {
         }
         answers.insert(key, answer);
         answer
+    }
+}
+
+impl Authenticator {
+    fn remembered(&self, key: (u64, u64)) -> Option<bool> {
+        lock(&self.answers).get(&key).copied()
+    }
+
+    async fn turn(&self, host: &str) -> Option<Turn> {
+        let queue = {
+            let mut hosts = lock(&self.hosts);
+            hosts.retain(|_, queue| Arc::strong_count(queue) > 1);
+            let queue = hosts.entry(host.to_owned());
+            queue.or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
+        };
+        let of_host = queue.acquire_owned().await.ok()?;
+        let of_all = self.computing.clone().acquire_owned().await.ok()?;
+        Some((of_host, of_all))
     }
 }
 
@@ -159,14 +198,14 @@ mod tests {
                 ("", "", false),
             ] {
                 let header = header(user, password);
-                let answer = authenticator.admits(&users, Some(&header)).await;
+                let answer = authenticator.admits(&users, Some(&header), "a").await;
                 assert_eq!(answer, admitted, "{user}:{password}");
             }
         }
-        assert!(!authenticator.admits(&users, None).await);
+        assert!(!authenticator.admits(&users, None, "a").await);
         let other = HeaderValue::from_static("Bearer x");
-        assert!(!authenticator.admits(&users, Some(&other)).await);
-        assert!(authenticator.admits(&Users::new(), None).await);
+        assert!(!authenticator.admits(&users, Some(&other), "a").await);
+        assert!(!authenticator.admits(&Users::new(), None, "a").await);
     }
 
     #[tokio::test]
@@ -174,18 +213,59 @@ mod tests {
         let authenticator = Authenticator::default();
         let users = Users::from([("a".to_owned(), bcrypt::hash("b", 8).unwrap())]);
         let header = header("a", "b");
-        assert!(authenticator.admits(&users, Some(&header)).await);
+        assert!(authenticator.admits(&users, Some(&header), "a").await);
         let started = Instant::now();
         for _ in 0..1000 {
-            assert!(authenticator.admits(&users, Some(&header)).await);
+            assert!(authenticator.admits(&users, Some(&header), "a").await);
         }
         assert!(started.elapsed().as_secs() < 5);
         lock(&authenticator.answers).extend((0..99).map(|n| ((n, n), false)));
         let wrong = self::header("a", "c");
-        assert!(!authenticator.admits(&users, Some(&wrong)).await);
+        assert!(!authenticator.admits(&users, Some(&wrong), "a").await);
         let answers = lock(&authenticator.answers);
         assert!(answers.len() <= REMEMBERED);
         assert!(answers.values().any(|admitted| *admitted));
+    }
+
+    #[tokio::test]
+    async fn one_host_that_guesses_keeps_no_other_waiting() {
+        let authenticator = Arc::new(Authenticator::default());
+        let users = Arc::new(users());
+        let refused = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let guesses: Vec<_> = (0..50)
+            .map(|n| {
+                let (authenticator, users) = (authenticator.clone(), users.clone());
+                let refused = refused.clone();
+                tokio::spawn(async move {
+                    let guess = header("alice", &n.to_string());
+                    assert!(!authenticator.admits(&users, Some(&guess), "b").await);
+                    refused.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let right = header("alice", "se:cret");
+        assert!(authenticator.admits(&users, Some(&right), "a").await);
+        let before = refused.load(std::sync::atomic::Ordering::Acquire);
+        assert!(before < 10, "{before} guesses went first");
+        for guess in guesses {
+            guess.await.unwrap();
+        }
+        let last = header("alice", "last");
+        assert!(!authenticator.admits(&users, Some(&last), "c").await);
+        assert_eq!(lock(&authenticator.hosts).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_frees_no_turn_before_its_work_is_done() {
+        let authenticator = Authenticator::default();
+        let users = Users::from([("a".to_owned(), bcrypt::hash("b", 10).unwrap())]);
+        for n in 0..5 {
+            let guess = header("a", &n.to_string());
+            let asking = authenticator.admits(&users, Some(&guess), "a");
+            let _gone = tokio::time::timeout(std::time::Duration::from_millis(1), asking).await;
+        }
+        assert_eq!(authenticator.computing.available_permits(), 0);
     }
 
     #[test]

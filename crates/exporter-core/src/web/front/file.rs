@@ -3,6 +3,7 @@
 use super::auth::{self, Users};
 use super::limit::Limiter;
 use super::tls::{self, Material};
+use super::token::{self, Digest};
 use crate::config;
 use crate::dialect::duration;
 use http::{HeaderName, HeaderValue};
@@ -37,6 +38,8 @@ struct File {
     rate_limit: RateSection,
     #[serde(deserialize_with = "config::or_default")]
     basic_auth_users: BTreeMap<String, String>,
+    #[serde(deserialize_with = "config::or_default")]
+    bearer_tokens: BTreeMap<String, String>,
 }
 
 /// `tls_server_config`.
@@ -88,6 +91,8 @@ pub struct Settings {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Users and their hashes.
     pub users: Users,
+    /// Tokens by what they are called: their digests, or what is wrong with the text.
+    tokens: Vec<(String, Result<Digest, &'static str>)>,
     rate: Option<(Duration, u32)>,
 }
 
@@ -98,12 +103,36 @@ impl Settings {
         if let Some(Err(error)) = &self.tls {
             return Some(error.clone());
         }
-        self.users.iter().find_map(|(user, hash)| {
+        let bad_user = self.users.iter().find_map(|(user, hash)| {
             let why = auth::check_hash(hash).err()?;
             Some(format!(
                 "basic_auth_users: expected a bcrypt hash of the password of {user:?}: {why}"
             ))
-        })
+        });
+        let bad_token = || {
+            self.tokens.iter().find_map(|(name, digest)| {
+                let why = digest.err()?;
+                Some(format!(
+                    "bearer_tokens: expected the SHA-256 of the token {name:?}: {why}"
+                ))
+            })
+        };
+        bad_user.or_else(bad_token)
+    }
+
+    /// Whether everybody is let in.
+    pub fn are_open(&self) -> bool {
+        self.users.is_empty() && self.tokens.is_empty()
+    }
+
+    /// Whether there are tokens, good or bad.
+    pub fn take_tokens(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    /// The digests of tokens.
+    pub fn digests(&self) -> impl Iterator<Item = &Digest> {
+        self.tokens.iter().filter_map(|(_, d)| d.as_ref().ok())
     }
 
     /// A new bucket, where there is a rate limit.
@@ -203,8 +232,14 @@ fn check(file: File, path: &Path, sources: &mut Sources) -> Result<Settings, Str
         http2,
         headers: headers(&http.headers)?,
         users: file.basic_auth_users.into_iter().collect(),
+        tokens: tokens(file.bearer_tokens),
         rate: rate(&file.rate_limit)?,
     })
+}
+
+fn tokens(map: BTreeMap<String, String>) -> Vec<(String, Result<Digest, &'static str>)> {
+    let digest = |(name, text): (String, String)| (name, token::parse_digest(&text));
+    map.into_iter().map(digest).collect()
 }
 
 /// Go durations; a bare number counts nanoseconds.
@@ -349,7 +384,7 @@ mod tests {
             "tls_server_config:\n  min_version: TLS13\n",
             "tls_server_config:\n  max_version: TLS10\n  client_allowed_sans: [a]\n",
             "tls_server_config:\n  cert_file: \"\"\n  client_auth_type: \"\"\n",
-            "tls_server_config:\nhttp_server_config:\nrate_limit:\nbasic_auth_users:\n",
+            "tls_server_config:\nhttp_server_config:\nrate_limit:\nbasic_auth_users:\nbearer_tokens:\n",
             "http_server_config:\n  headers:\n  http2:\nrate_limit:\n  burst:\n",
         ] {
             assert!(read_text(text).unwrap().tls.is_none(), "{text}");
@@ -435,6 +470,8 @@ mod tests {
             ("rate_limit:\n  burst: -1\n", ":2:"),
             ("rate_limit:\n  interval: 1d\n", "interval"),
             ("basic_auth_users:\n  a: plain\n", "bcrypt"),
+            ("bearer_tokens:\n  a: plain\n", "SHA-256 of the token \"a\""),
+            ("bearer_tokens: [a]\n", ":1:"),
         ] {
             let error = read_text(text).unwrap_err();
             assert!(

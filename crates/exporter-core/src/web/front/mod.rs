@@ -9,8 +9,9 @@ mod auth;
 mod file;
 mod limit;
 mod tls;
+mod token;
 
-use super::handler::{ConfigApplied, Request, Response, full, text};
+use super::handler::{ConfigApplied, Peer, Request, Response, full, text};
 use super::listen::{Connection, Opened};
 use super::router::Router;
 use super::watch::Watched;
@@ -227,10 +228,12 @@ impl Front {
             return text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
         }
         let credentials = request.headers().get(header::AUTHORIZATION);
-        let admitted = self.open.iter().any(|path| path == request.uri().path())
+        let admitted = settings.are_open()
+            || self.open.iter().any(|path| path == request.uri().path())
+            || token::admits(settings.digests(), credentials)
             || self
                 .authenticator
-                .admits(&settings.users, credentials)
+                .admits(&settings.users, credentials, host(&request))
                 .await;
         if matches!(live.origin, Origin::File(_)) {
             let applied = settings.fault().is_none() && settings.tls.is_some() == self.is_tls;
@@ -238,13 +241,20 @@ impl Front {
         }
         let mut response = match admitted {
             true => router.answer(request).await,
-            false => unauthorized(self.realm),
+            false => unauthorized(&settings, self.realm),
         };
         for (name, value) in &settings.headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }
         response
     }
+}
+
+/// The host that a request comes from, without its port.
+fn host(request: &Request) -> &str {
+    let peer = request.extensions().get::<Peer>();
+    let peer = peer.map_or("", |peer| peer.0.as_str());
+    peer.rsplit_once(':').map_or(peer, |(host, _)| host)
 }
 
 /// Alerts of TLS, by RFC 8446, section 6.
@@ -265,14 +275,20 @@ async fn refuse(mut stream: Watched<Box<dyn Opened>>, answer: &[u8]) -> io::Resu
     stream.shutdown().await
 }
 
-fn unauthorized(realm: Option<&str>) -> Response {
+/// Names the schemes that would do, `Basic` alone where there are no tokens, as the originals have it.
+fn unauthorized(settings: &Settings, realm: Option<&str>) -> Response {
     let mut response = text(StatusCode::UNAUTHORIZED, "");
     *response.body_mut() = full("Unauthorized\n");
-    let named = realm.map(|realm| format!("Basic realm=\"{realm}\""));
-    let basic = named.and_then(|text| HeaderValue::try_from(text).ok());
-    let basic = basic.unwrap_or(HeaderValue::from_static("Basic"));
-    response
-        .headers_mut()
-        .insert(header::WWW_AUTHENTICATE, basic);
+    let headers = response.headers_mut();
+    if !settings.users.is_empty() {
+        let named = realm.map(|realm| format!("Basic realm=\"{realm}\""));
+        let basic = named.and_then(|text| HeaderValue::try_from(text).ok());
+        let basic = basic.unwrap_or(HeaderValue::from_static("Basic"));
+        headers.append(header::WWW_AUTHENTICATE, basic);
+    }
+    if settings.take_tokens() {
+        let bearer = HeaderValue::from_static("Bearer");
+        headers.append(header::WWW_AUTHENTICATE, bearer);
+    }
     response
 }
