@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -261,6 +262,90 @@ fn children_and_short_lives() {
     workload.end();
 }
 
+/// Ten thousand processes that last about a millisecond, most of them between two scrapes and some
+/// seen by one.
+#[test]
+fn a_flood_of_short_lives() {
+    let setup = Setup::new("flood");
+    let mut workload = setup.workload("flood");
+    let exporter = setup.exporter(&[]);
+    let open = |reply: &Reply| reply.value("process_open_fds").unwrap();
+    let procs = "num_procs{groupname=\"flood\"}";
+    let counters = [
+        "minor_page_faults_total{groupname=\"flood\"}",
+        "cpu_seconds_total{groupname=\"flood\",mode=\"system\"}",
+        "context_switches_total{ctxswitchtype=\"voluntary\",groupname=\"flood\"}",
+    ];
+    // What is opened at the first scrape and kept is there at the second.
+    exporter.get("/metrics");
+    let mut before = exporter.get("/metrics");
+    let files = open(&before);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            workload.tell("churn 10000");
+            over.store(true, Ordering::Relaxed);
+        });
+        let mut children = 0.0;
+        while !over.load(Ordering::Relaxed) {
+            let now = exporter.get("/metrics");
+            let seen = of(&now, procs);
+            assert!((1.0..=2.0).contains(&seen), "{seen} processes");
+            children += seen - 1.0;
+            for counter in counters {
+                let (earlier, later) = (of(&before, counter), of(&now, counter));
+                assert!(later >= earlier, "{counter}: {later} < {earlier}");
+            }
+            before = now;
+        }
+        assert!(children > 0.0, "no scrape saw any of them");
+    });
+    let mut after = exporter.get("/metrics");
+    assert_eq!(of(&after, procs), 1.0);
+    // Connections of earlier requests may take a moment to go.
+    let patience = Instant::now() + Duration::from_secs(30);
+    while open(&after) > files && Instant::now() < patience {
+        after = exporter.get("/metrics");
+    }
+    let left = open(&after);
+    assert!(left <= files, "{left} files are open, not {files}");
+    workload.end();
+}
+
+#[test]
+fn what_the_original_does_not_offer() {
+    let setup = Setup::new("more");
+    let own = setup.argument("\\w+");
+    let user = rustix::process::geteuid().as_raw();
+    let text = format!(
+        "process_names:\n- {{name: not, cmdline: ['{own}'], not: {{uid: [{user}]}}}}\n\
+         - {{name: them, cmdline: ['{own}'], uid: [{user}], cgroup: ['^/']}}\n\
+         - {{name: nobody, comm: [nobody]}}\n"
+    );
+    fs::write(setup.config(), text).unwrap();
+    let workload = setup.workload("x");
+    let exporter = setup.exporter(&[
+        "-export-absent-groups",
+        "-gather-maps",
+        "-exclude-families=states,namedprocess_namegroup_threads_wchan",
+    ]);
+    let reply = exporter.get("/metrics");
+    for (group, processes) in [("not", 0.0), ("them", 1.0), ("nobody", 0.0)] {
+        let series = format!("num_procs{{groupname=\"{group}\"}}");
+        assert_eq!(of(&reply, &series), processes, "{group}");
+    }
+    let maps = fs::read_to_string(format!("/proc/{}/maps", workload.child.id())).unwrap();
+    let series = "memory_maps{groupname=\"them\"}";
+    assert_eq!(of(&reply, series), maps.lines().count() as f64);
+    let text = reply.text();
+    assert!(!text.contains("namegroup_states") && !text.contains("threads_wchan"));
+    let plain = setup.exporter(&[]).get("/metrics");
+    assert!(!plain.text().contains("groupname=\"nobody\""));
+    assert!(!plain.text().contains("memory_maps"));
+    assert!(plain.text().contains("namegroup_states"));
+    workload.end();
+}
+
 #[test]
 fn a_new_configuration_is_read_on_request() {
     let setup = Setup::new("reload");
@@ -394,6 +479,11 @@ fn the_command_line() {
             &["-web.telemetry-path="],
             2,
             "-web.telemetry-path: expected a path",
+        ),
+        (
+            &["-exclude-families=cpu"],
+            2,
+            "-exclude-families: expected a family",
         ),
         (&["-h"], 0, "Usage of process-exporter:"),
         (&["-config.path", &path], 1, "all.yaml:1:"),

@@ -1,7 +1,7 @@
 //! From arguments to a running exporter.
 
 use crate::config;
-use crate::families;
+use crate::families::{self, LeftOut};
 use crate::naming::Naming;
 use crate::options::Options;
 use crate::procfs::{Procfs, told};
@@ -71,6 +71,7 @@ fn read(matches: Matches) -> Result<Options, String> {
     if !options.telemetry_path.starts_with('/') {
         options.telemetry_path.insert(0, '/');
     }
+    LeftOut::parse(&options.exclude_families)?;
     Ok(options)
 }
 
@@ -131,6 +132,10 @@ fn tracking(options: &Options) -> tracker::Options {
         proportional: options.gather_smaps,
         proportional_limit: u64::try_from(options.gather_smaps_max_rss).unwrap_or(0),
         main_thread_once: options.count_main_thread_once,
+        absent: options.export_absent_groups,
+        maps: options.gather_maps,
+        // Looked at when the flags were read.
+        left_out: LeftOut::parse(&options.exclude_families).unwrap_or_default(),
     }
 }
 

@@ -3,8 +3,9 @@
 //! The grammar is lenient, because users' files are: unknown keys are ignored, of keys that occur
 //! twice the last counts, and only the first document is read.
 
-use crate::naming::{Item, Title};
+use crate::naming::{Item, Selectors, Title};
 use exporter_core::config;
+use regex::Regex;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -13,14 +14,17 @@ struct File {
     process_names: Option<Vec<Option<Entry>>>,
 }
 
-/// One item as written. A selector that is null is as if it were absent; one without entries is
-/// there and matches nothing.
+/// One item, or what it excludes, as written. A selector that is null is as if it were absent.
 #[derive(Debug, Default, Deserialize)]
 struct Entry {
     name: Option<String>,
     comm: Option<Vec<Option<String>>>,
     exe: Option<Vec<Option<String>>>,
     cmdline: Option<Vec<Option<String>>>,
+    username: Option<Vec<Option<String>>>,
+    uid: Option<Vec<Option<String>>>,
+    cgroup: Option<Vec<Option<String>>>,
+    not: Option<Box<Entry>>,
 }
 
 /// Name of processes whose item does not say any.
@@ -48,26 +52,58 @@ pub fn parse(text: &str) -> Result<Vec<Item>, String> {
         .collect()
 }
 
-fn item(entry: Entry) -> Result<Item, String> {
-    let name = entry.name.filter(|n| !n.is_empty());
+fn item(mut entry: Entry) -> Result<Item, String> {
+    let name = entry.name.take().filter(|n| !n.is_empty());
+    let excluding = entry.not.take();
+    let negated = excluding.is_some();
     let item = Item {
         name: Title::parse(name.as_deref().unwrap_or(DEFAULT_NAME))?,
-        comm: entry.comm.map(texts),
-        exe: entry.exe.map(texts),
-        cmdline: match entry.cmdline {
-            Some(patterns) => Some(
-                texts(patterns)
-                    .iter()
-                    .map(|p| exporter_core::dialect::regexp::compile(p))
-                    .collect::<Result<_, _>>()?,
-            ),
-            None => None,
-        },
+        with: selectors(entry)?,
+        without: excluding.map_or_else(|| Ok(Selectors::default()), |entry| exclusion(*entry))?,
     };
-    if item.comm.is_none() && item.exe.is_none() && item.cmdline.is_none() {
-        return Err("expected at least one of comm, exe and cmdline, each a list".to_owned());
+    if item.with.is_empty() && !negated {
+        return Err(
+            "expected at least one of comm, exe, cmdline, username, uid, cgroup and not, \
+             each but the last a list"
+                .to_owned(),
+        );
     }
     Ok(item)
+}
+
+fn exclusion(entry: Entry) -> Result<Selectors, String> {
+    if entry.name.is_some() || entry.not.is_some() {
+        return Err("not: expected selectors, not a name or a further not".to_owned());
+    }
+    let selectors = selectors(entry).map_err(|e| format!("not: {e}"))?;
+    match selectors.is_empty() {
+        true => Err("not: expected at least one selector, a list".to_owned()),
+        false => Ok(selectors),
+    }
+}
+
+fn selectors(entry: Entry) -> Result<Selectors, String> {
+    Ok(Selectors {
+        comm: entry.comm.map(texts),
+        exe: entry.exe.map(texts),
+        cmdline: entry.cmdline.map(patterns).transpose()?,
+        username: entry.username.map(texts),
+        uid: entry.uid.map(users).transpose()?,
+        cgroup: entry.cgroup.map(patterns).transpose()?,
+    })
+}
+
+fn patterns(list: Vec<Option<String>>) -> Result<Vec<Regex>, String> {
+    let compile = |p: &String| exporter_core::dialect::regexp::compile(p);
+    texts(list).iter().map(compile).collect()
+}
+
+fn users(list: Vec<Option<String>>) -> Result<Vec<u64>, String> {
+    let number = |text: &String| {
+        let number = text.parse();
+        number.map_err(|_| format!("uid: expected the number of a user, not {text:?}"))
+    };
+    texts(list).iter().map(number).collect()
 }
 
 /// An entry that is null is the empty string.
@@ -107,7 +143,10 @@ mod tests {
             assert_eq!(loaded.len(), items, "{text}");
         }
         let items = parse("process_names:\n- comm: [1, true, ~, 1.50]\n").unwrap();
-        assert_eq!(items[0].comm.as_deref().unwrap(), ["1", "true", "", "1.50"]);
+        assert_eq!(
+            items[0].with.comm.as_deref().unwrap(),
+            ["1", "true", "", "1.50"]
+        );
     }
 
     #[test]
@@ -132,6 +171,23 @@ mod tests {
             (
                 "process_names:\n- name: '{{.Comm'\n  comm: [a]\n",
                 "template",
+            ),
+            (
+                "process_names:\n- uid: [root]\n",
+                "process_names[0]: uid: expected the number of a user, not \"root\"",
+            ),
+            (
+                "process_names:\n- comm: [a]\n  not: {}\n",
+                "not: expected at least one selector",
+            ),
+            (
+                "process_names:\n- comm: [a]\n  not: {name: x, comm: [b]}\n",
+                "not: expected selectors",
+            ),
+            ("process_names:\n- comm: [a]\n  not: [b]\n", "3:"),
+            (
+                "process_names:\n- cgroup: ['(']\n",
+                "bad regular expression",
             ),
             ("process_names:\n- name: '{{nope}}'\n  comm: [a]\n", "nope"),
         ] {

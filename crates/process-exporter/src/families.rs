@@ -38,6 +38,8 @@ families! {
         "Unix time at which the oldest process of the group started.";
     THREADS = gauge "namedprocess_namegroup_num_threads" ["groupname"]
         "Threads of the group now.";
+    MAPS = gauge "namedprocess_namegroup_memory_maps" ["groupname"]
+        "Memory mappings of the group; with -gather-maps.";
     STATES = gauge "namedprocess_namegroup_states" ["groupname", "state"]
         "Processes and threads of the group by state.";
     WCHAN = gauge "namedprocess_namegroup_threads_wchan" ["groupname", "wchan"]
@@ -60,4 +62,56 @@ families! {
         "Processes left out of a collection because one of their files could not be read.";
     PARTIAL_ERRORS = counter "namedprocess_scrape_partial_errors" []
         "Processes of which a collection could not read everything.";
+}
+
+/// Families of groups that are not exposed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut(u32);
+
+impl LeftOut {
+    /// None of them.
+    pub const NONE: Self = LeftOut(0);
+
+    /// Reads a list of names separated by commas. What is common to all may be left away.
+    ///
+    /// # Errors
+    /// Where there is no such family of groups.
+    pub fn parse(names: &str) -> Result<Self, String> {
+        const COMMON: &str = "namedprocess_namegroup_";
+        let mut left_out = LeftOut::default();
+        for name in names.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+            let short = name.strip_prefix(COMMON).unwrap_or(name);
+            let is_it = |family: &&Family| family.name.strip_prefix(COMMON) == Some(short);
+            let at = ALL.iter().position(is_it);
+            let at = at.ok_or_else(|| {
+                format!(
+                    "-exclude-families: expected a family that -list-metrics tells, not {name:?}"
+                )
+            })?;
+            left_out.0 |= 1 << at;
+        }
+        Ok(left_out)
+    }
+
+    /// Whether a family is.
+    pub fn holds(self, family: &'static Family) -> bool {
+        let is_it = |at: usize| self.0 >> at & 1 == 1 && std::ptr::eq(ALL[at], family);
+        self.0 != 0 && (0..ALL.len()).any(is_it)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_that_are_left_out() {
+        let left_out = LeftOut::parse("states, namedprocess_namegroup_thread_count,").unwrap();
+        assert!(left_out.holds(&STATES) && left_out.holds(&THREAD_COUNT));
+        assert!(!left_out.holds(&CPU) && !LeftOut::default().holds(&STATES));
+        for name in ["nope", "scrape_errors", "namedprocess_scrape_errors"] {
+            let error = LeftOut::parse(name).unwrap_err();
+            assert!(error.contains(name), "{error}");
+        }
+    }
 }

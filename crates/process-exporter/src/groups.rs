@@ -1,7 +1,7 @@
 //! Groups of processes: what they have used since the start, and what they are now.
 
-use crate::families as f;
-use exporter_core::exposition::Arena;
+use crate::families::{self as f, LeftOut};
+use exporter_core::exposition::{Arena, Family};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -81,6 +81,8 @@ pub struct Present {
     pub started: u64,
     /// Threads.
     pub threads: u64,
+    /// Memory mappings.
+    pub maps: u64,
 }
 
 /// Gauges of a group.
@@ -95,6 +97,7 @@ struct Now {
     worst: f64,
     oldest: Option<u64>,
     threads: u64,
+    maps: u64,
     /// Running, sleeping, waiting, zombie, other.
     states: [u64; 5],
     waiting: Vec<(u16, u64)>,
@@ -114,6 +117,8 @@ struct Group {
     totals: Counters,
     now: Now,
     threads: HashMap<Box<str>, ThreadName>,
+    /// It is exposed whether or not it has ever had a process.
+    expected: bool,
 }
 
 /// All groups that were ever seen, or that have processes.
@@ -131,6 +136,10 @@ pub struct Exposed {
     pub threads: bool,
     /// The proportional kinds of memory.
     pub proportional: bool,
+    /// Memory mappings.
+    pub maps: bool,
+    /// Families that are not.
+    pub left_out: LeftOut,
 }
 
 impl Groups {
@@ -145,6 +154,7 @@ impl Groups {
             totals: Counters::default(),
             now: Now::default(),
             threads: HashMap::new(),
+            expected: false,
         });
         let id = match self.free.pop() {
             Some(id) => {
@@ -158,6 +168,19 @@ impl Groups {
         };
         self.by_name.insert(name, id);
         id
+    }
+
+    /// Makes groups that are exposed without processes too, and keeps none for that reason but these.
+    pub fn expect(&mut self, names: &[&str]) {
+        for group in self.slots.iter_mut().flatten() {
+            group.expected = false;
+        }
+        for name in names {
+            let id = self.named(name);
+            if let Some(group) = self.get(id) {
+                group.expected = true;
+            }
+        }
     }
 
     /// The name of a group.
@@ -205,6 +228,7 @@ impl Groups {
         now.proportional.0 += process.proportional.0;
         now.proportional.1 += process.proportional.1;
         now.threads += process.threads;
+        now.maps += process.maps;
         now.oldest = Some(
             now.oldest
                 .map_or(process.started, |t| t.min(process.started)),
@@ -263,7 +287,9 @@ impl Groups {
             };
             if group.now.processes == 0 {
                 group.threads = HashMap::new();
-                if remove_empty {
+                if remove_empty && group.expected {
+                    group.totals = Counters::default();
+                } else if remove_empty {
                     self.by_name.remove(&group.name);
                     self.free.push(id);
                     *slot = None;
@@ -282,8 +308,17 @@ impl Groups {
         for group in self.slots.iter().flatten() {
             group.put(out, exposed, functions);
             if exposed.threads {
-                group.put_threads(out);
+                group.put_threads(out, exposed.left_out);
             }
+        }
+    }
+}
+
+/// Puts samples of all families but those that are left out.
+fn unless(left_out: LeftOut, out: &mut Arena) -> impl FnMut(&'static Family, &[&str], f64) {
+    move |family, labels, value| {
+        if !left_out.holds(family) {
+            out.put(family, labels, value);
         }
     }
 }
@@ -291,74 +326,79 @@ impl Groups {
 impl Group {
     fn put(&self, out: &mut Arena, exposed: Exposed, functions: &[Box<str>]) {
         let name = &*self.name;
+        let mut put = unless(exposed.left_out, out);
         let (now, totals) = (&self.now, &self.totals);
-        out.put(&f::PROCESSES, &[name], now.processes as f64);
-        out.put(&f::CPU, &[name, "user"], totals.utime as f64 / TICKS);
-        out.put(&f::CPU, &[name, "system"], totals.stime as f64 / TICKS);
-        out.put(&f::READ_BYTES, &[name], totals.read as f64);
-        out.put(&f::WRITE_BYTES, &[name], totals.written as f64);
-        out.put(&f::MAJOR_FAULTS, &[name], totals.major_faults as f64);
-        out.put(&f::MINOR_FAULTS, &[name], totals.minor_faults as f64);
+        put(&f::PROCESSES, &[name], now.processes as f64);
+        put(&f::CPU, &[name, "user"], totals.utime as f64 / TICKS);
+        put(&f::CPU, &[name, "system"], totals.stime as f64 / TICKS);
+        put(&f::READ_BYTES, &[name], totals.read as f64);
+        put(&f::WRITE_BYTES, &[name], totals.written as f64);
+        put(&f::MAJOR_FAULTS, &[name], totals.major_faults as f64);
+        put(&f::MINOR_FAULTS, &[name], totals.minor_faults as f64);
         let [voluntary, nonvoluntary] = totals.switches;
-        out.put(&f::SWITCHES, &["voluntary", name], voluntary as f64);
-        out.put(&f::SWITCHES, &["nonvoluntary", name], nonvoluntary as f64);
-        out.put(&f::MEMORY, &[name, "resident"], now.resident as f64);
-        out.put(&f::MEMORY, &[name, "virtual"], now.virtual_ as f64);
-        out.put(&f::MEMORY, &[name, "swapped"], now.swapped as f64);
+        put(&f::SWITCHES, &["voluntary", name], voluntary as f64);
+        put(&f::SWITCHES, &["nonvoluntary", name], nonvoluntary as f64);
+        put(&f::MEMORY, &[name, "resident"], now.resident as f64);
+        put(&f::MEMORY, &[name, "virtual"], now.virtual_ as f64);
+        put(&f::MEMORY, &[name, "swapped"], now.swapped as f64);
         if exposed.proportional {
             let (resident, swapped) = now.proportional;
-            out.put(&f::MEMORY, &[name, "proportionalResident"], resident as f64);
-            out.put(&f::MEMORY, &[name, "proportionalSwapped"], swapped as f64);
+            put(&f::MEMORY, &[name, "proportionalResident"], resident as f64);
+            put(&f::MEMORY, &[name, "proportionalSwapped"], swapped as f64);
         }
-        out.put(&f::DESCRIPTORS, &[name], now.descriptors as f64);
-        out.put(&f::WORST_DESCRIPTORS, &[name], now.worst);
-        out.put(
+        put(&f::DESCRIPTORS, &[name], now.descriptors as f64);
+        put(&f::WORST_DESCRIPTORS, &[name], now.worst);
+        put(
             &f::OLDEST,
             &[name],
             now.oldest.map_or(NO_TIME, |t| t as f64),
         );
-        out.put(&f::THREADS, &[name], now.threads as f64);
+        put(&f::THREADS, &[name], now.threads as f64);
+        if exposed.maps {
+            put(&f::MAPS, &[name], now.maps as f64);
+        }
         for (state, count) in STATES.iter().zip(now.states) {
-            out.put(&f::STATES, &[name, state], count as f64);
+            put(&f::STATES, &[name, state], count as f64);
         }
         for (function, count) in &now.waiting {
             if let Some(function) = functions.get(usize::from(*function) - 1) {
-                out.put(&f::WCHAN, &[name, function], *count as f64);
+                put(&f::WCHAN, &[name, function], *count as f64);
             }
         }
     }
 
-    fn put_threads(&self, out: &mut Arena) {
+    fn put_threads(&self, out: &mut Arena, left_out: LeftOut) {
         let name = &*self.name;
+        let mut put = unless(left_out, out);
         for (thread, of) in self.threads.iter().filter(|t| t.1.count > 0) {
             let totals = &of.totals;
-            out.put(&f::THREAD_COUNT, &[name, thread], of.count as f64);
+            put(&f::THREAD_COUNT, &[name, thread], of.count as f64);
             let (user, system) = (totals.utime as f64 / TICKS, totals.stime as f64 / TICKS);
-            out.put(&f::THREAD_CPU, &[name, "user", thread], user);
-            out.put(&f::THREAD_CPU, &[name, "system", thread], system);
-            out.put(&f::THREAD_IO, &[name, "read", thread], totals.read as f64);
-            out.put(
+            put(&f::THREAD_CPU, &[name, "user", thread], user);
+            put(&f::THREAD_CPU, &[name, "system", thread], system);
+            put(&f::THREAD_IO, &[name, "read", thread], totals.read as f64);
+            put(
                 &f::THREAD_IO,
                 &[name, "write", thread],
                 totals.written as f64,
             );
-            out.put(
+            put(
                 &f::THREAD_MAJOR_FAULTS,
                 &[name, thread],
                 totals.major_faults as f64,
             );
-            out.put(
+            put(
                 &f::THREAD_MINOR_FAULTS,
                 &[name, thread],
                 totals.minor_faults as f64,
             );
             let [voluntary, nonvoluntary] = totals.switches;
-            out.put(
+            put(
                 &f::THREAD_SWITCHES,
                 &["voluntary", name, thread],
                 voluntary as f64,
             );
-            out.put(
+            put(
                 &f::THREAD_SWITCHES,
                 &["nonvoluntary", name, thread],
                 nonvoluntary as f64,
@@ -377,7 +417,7 @@ mod tests {
             assert!(family.help.ends_with('.'), "{}", family.name);
             assert!(family.labels.is_sorted(), "{}", family.name);
         }
-        assert_eq!(f::ALL.len(), 23);
+        assert_eq!(f::ALL.len(), 24);
     }
 
     #[test]
@@ -414,6 +454,33 @@ mod tests {
         groups.end(true);
         assert_eq!(groups.slots.iter().flatten().count(), 0);
         assert_eq!(groups.named("b"), id, "its place is used again");
+    }
+
+    #[test]
+    fn groups_that_are_expected_stay() {
+        let mut groups = Groups::default();
+        groups.expect(&["a", "b"]);
+        let id = groups.named("a");
+        groups.begin();
+        groups.place(id, &Present::default());
+        let used = Counters {
+            utime: 5,
+            ..Counters::default()
+        };
+        groups.count(id, &used);
+        groups.end(true);
+        groups.begin();
+        groups.end(true);
+        let names = |groups: &Groups| -> Vec<String> {
+            let groups = groups.slots.iter().flatten();
+            groups.map(|g| g.name.to_string()).collect()
+        };
+        assert_eq!(names(&groups), ["a", "b"]);
+        let totals = groups.get(id).unwrap().totals;
+        assert_eq!(totals, Counters::default(), "it starts anew");
+        groups.expect(&["b"]);
+        groups.end(true);
+        assert_eq!(names(&groups), ["b"]);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use crate::users::Users;
 use exporter_core::dialect::regexp;
 use exporter_core::dialect::template::{Template, Value};
 use jiff::Timestamp;
-use regex::Regex;
+use regex::{Captures, Regex};
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is known of a process when it is named.
@@ -47,17 +48,33 @@ fn base(path: &str) -> &str {
     }
 }
 
-/// One item of the configuration file. All selectors that are there must match.
+/// One item of the configuration file.
 #[derive(Clone, Debug)]
 pub struct Item {
     /// Name of the group.
     pub name: Title,
+    /// All of these match.
+    pub with: Selectors,
+    /// None of these match.
+    pub without: Selectors,
+}
+
+/// What tells processes apart. A selector that is there without entries matches none, but for
+/// `cmdline`, which then matches all, as in the original.
+#[derive(Clone, Debug, Default)]
+pub struct Selectors {
     /// Any of these is the task's name.
     pub comm: Option<Vec<String>>,
     /// Any of these is the first argument, or its last path element where there is no slash.
     pub exe: Option<Vec<String>>,
-    /// All of these are found in the command line.
+    /// All of these are found in the command line; any of them where they exclude.
     pub cmdline: Option<Vec<Regex>>,
+    /// Any of these is the name of the effective user.
+    pub username: Option<Vec<String>>,
+    /// Any of these is the effective user.
+    pub uid: Option<Vec<u64>>,
+    /// Any of these is found in the path of a control group.
+    pub cgroup: Option<Vec<Regex>>,
 }
 
 /// What a group is called.
@@ -66,6 +83,8 @@ pub struct Title {
     template: Template,
     /// It may tell control groups, which have to be read then.
     cgroups: bool,
+    /// The text, where it is the same for every process.
+    fixed: Option<String>,
 }
 
 impl Title {
@@ -78,6 +97,7 @@ impl Title {
         Ok(Title {
             template,
             cgroups: may_tell_cgroups(text),
+            fixed: Some(text).filter(|t| !t.contains("{{")).map(str::to_owned),
         })
     }
 }
@@ -114,38 +134,107 @@ fn may_tell_cgroups(text: &str) -> bool {
     false
 }
 
-impl Item {
+/// A process while it is named. What costs something is found out when it is first asked for.
+struct Facts<'a, Read: FnOnce() -> Vec<String>> {
+    process: &'a Identity,
+    line: String,
+    users: &'a mut Users,
+    cgroups: LazyCell<Vec<String>, Read>,
+}
+
+impl<Read: FnOnce() -> Vec<String>> Facts<'_, Read> {
+    fn has_exe(&self, paths: &[String]) -> bool {
+        let matches = |exe: &String, path: &String| match path.contains('/') {
+            true => path == exe,
+            false => path == base(exe),
+        };
+        let exe = self.process.arguments.first();
+        exe.is_some_and(|exe| paths.iter().any(|path| matches(exe, path)))
+    }
+
+    fn has_user(&mut self, names: &[String]) -> bool {
+        let name = self.users.name(self.process.uid);
+        names.iter().any(|n| n == name)
+    }
+
+    /// The first pattern that is found in a path, and what it captured there.
+    fn in_cgroups<'b>(&'b self, patterns: &'b [Regex]) -> Option<(&'b Regex, Captures<'b>)> {
+        patterns.iter().find_map(|pattern| {
+            let captured = self.cgroups.iter().find_map(|path| pattern.captures(path));
+            captured.map(|captured| (pattern, captured))
+        })
+    }
+}
+
+type Matches = BTreeMap<String, String>;
+
+fn keep(matches: &mut Matches, pattern: &Regex, captures: &Captures<'_>) {
+    for (name, group) in pattern.capture_names().zip(captures.iter()) {
+        let text = group.map_or("", |g| g.as_str());
+        matches.insert(name.unwrap_or("").to_owned(), text.to_owned());
+    }
+}
+
+impl Selectors {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.comm.is_none()
+            && self.exe.is_none()
+            && self.cmdline.is_none()
+            && self.username.is_none()
+            && self.uid.is_none()
+            && self.cgroup.is_none()
+    }
+
     /// What the patterns captured, where all selectors match.
-    fn captures(&self, process: &Identity, line: &str) -> Option<BTreeMap<String, String>> {
-        if let Some(names) = &self.comm
-            && !names.contains(&process.comm)
-        {
-            return None;
+    fn captures<Read>(&self, facts: &mut Facts<'_, Read>) -> Option<Matches>
+    where
+        Read: FnOnce() -> Vec<String>,
+    {
+        fn holds<T>(selector: &Option<T>, matches: impl FnOnce(&T) -> bool) -> Option<()> {
+            selector.as_ref().is_none_or(matches).then_some(())
         }
-        if let Some(paths) = &self.exe {
-            let exe = process.arguments.first()?;
-            let matches = |path: &String| match path.contains('/') {
-                true => path == exe,
-                false => path == base(exe),
-            };
-            if !paths.iter().any(matches) {
-                return None;
-            }
+        holds(&self.comm, |names| names.contains(&facts.process.comm))?;
+        holds(&self.exe, |paths| facts.has_exe(paths))?;
+        holds(&self.uid, |users| users.contains(&facts.process.uid))?;
+        holds(&self.username, |names| facts.has_user(names))?;
+        let mut captured = Matches::new();
+        // Of names that occur twice those of the command line count.
+        if let Some(patterns) = &self.cgroup {
+            let (pattern, found) = facts.in_cgroups(patterns)?;
+            keep(&mut captured, pattern, &found);
         }
-        let mut captured = BTreeMap::new();
-        if let Some(patterns) = &self.cmdline {
-            if patterns.is_empty() {
-                return None;
-            }
-            for pattern in patterns {
-                let groups = pattern.captures(line)?;
-                for (name, group) in pattern.capture_names().zip(groups.iter()) {
-                    let text = group.map_or("", |g| g.as_str());
-                    captured.insert(name.unwrap_or("").to_owned(), text.to_owned());
-                }
-            }
+        for pattern in self.cmdline.iter().flatten() {
+            keep(&mut captured, pattern, &pattern.captures(&facts.line)?);
         }
         Some(captured)
+    }
+
+    /// Whether any selector matches.
+    fn any<Read: FnOnce() -> Vec<String>>(&self, facts: &mut Facts<'_, Read>) -> bool {
+        fn holds<T>(selector: &Option<T>, matches: impl FnOnce(&T) -> bool) -> bool {
+            selector.as_ref().is_some_and(matches)
+        }
+        holds(&self.comm, |names| names.contains(&facts.process.comm))
+            || holds(&self.exe, |paths| facts.has_exe(paths))
+            || holds(&self.uid, |users| users.contains(&facts.process.uid))
+            || holds(&self.username, |names| facts.has_user(names))
+            || holds(&self.cmdline, |patterns| {
+                patterns.iter().any(|p| p.is_match(&facts.line))
+            })
+            || holds(&self.cgroup, |patterns| {
+                facts.in_cgroups(patterns).is_some()
+            })
+    }
+}
+
+impl Item {
+    fn captures<Read>(&self, facts: &mut Facts<'_, Read>) -> Option<Matches>
+    where
+        Read: FnOnce() -> Vec<String>,
+    {
+        let captured = self.with.captures(facts)?;
+        (!self.without.any(facts)).then_some(captured)
     }
 }
 
@@ -192,7 +281,21 @@ impl Naming {
         })
     }
 
-    /// The group of a process. Paths of control groups are asked for where a template is rendered.
+    /// Names that are the same for every process that they are given to.
+    pub fn fixed_names(&self) -> Vec<&str> {
+        match self {
+            Naming::Items(items) => {
+                let fixed = items.iter().map(|item| item.name.fixed.as_deref());
+                fixed.flatten().collect()
+            }
+            Naming::Lists { names, patterns } => {
+                let names = names.iter().filter(|n| !patterns.contains_key(*n));
+                names.map(String::as_str).collect()
+            }
+        }
+    }
+
+    /// The group of a process. Paths of control groups are read where they are asked for.
     pub fn name(
         &self,
         process: &Identity,
@@ -201,15 +304,20 @@ impl Naming {
     ) -> Option<String> {
         match self {
             Naming::Items(items) => {
-                let line = process.command_line();
+                let mut facts = Facts {
+                    process,
+                    line: process.command_line(),
+                    users,
+                    cgroups: LazyCell::new(cgroups),
+                };
                 let mut matching = items.iter();
                 let (item, captured) =
-                    matching.find_map(|item| Some((item, item.captures(process, &line)?)))?;
+                    matching.find_map(|item| Some((item, item.captures(&mut facts)?)))?;
                 let cgroups = match item.name.cgroups {
-                    true => cgroups(),
+                    true => facts.cgroups.clone(),
                     false => Vec::new(),
                 };
-                let data = data(process, captured, users, cgroups);
+                let data = data(process, captured, facts.users, cgroups);
                 let mut name = String::new();
                 if let Err(error) = item.name.template.render(&data, &mut name) {
                     tracing::debug!(pid = process.pid, name, error, "a template stopped");
@@ -230,12 +338,7 @@ impl Naming {
     }
 }
 
-fn data(
-    process: &Identity,
-    captured: BTreeMap<String, String>,
-    users: &mut Users,
-    cgroups: Vec<String>,
-) -> Value {
+fn data(process: &Identity, captured: Matches, users: &mut Users, cgroups: Vec<String>) -> Value {
     let hundredths = i64::try_from(process.started).unwrap_or(i64::MAX);
     let nanoseconds = i128::from(hundredths) * 10_000_000;
     let started = Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::MAX);
@@ -296,7 +399,13 @@ mod tests {
                 Some("kthreadd"),
             ),
             ("cmdline: [bash, -c x]", Some("bash"), None, None),
-            ("cmdline: []", None, None, None),
+            ("cmdline: []", Some("bash"), Some("-bash"), Some("kthreadd")),
+            (
+                "{comm: [bash], cmdline: []}",
+                Some("bash"),
+                Some("-bash"),
+                None,
+            ),
             ("{comm: [bash], cmdline: [-c]}", Some("bash"), None, None),
         ] {
             let naming = items(&format!("process_names:\n- {item}\n"));
@@ -337,6 +446,65 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn selectors_beyond_the_original() {
+        let worker = Identity {
+            uid: 0,
+            ..process("worker", &["/bin/worker", "--queue=mail"])
+        };
+        for (item, expected) in [
+            ("{name: x, uid: [4000000000]}", None),
+            ("{name: x, uid: [1, 0]}", Some("x")),
+            ("{name: x, uid: []}", None),
+            ("{name: x, username: [root]}", Some("x")),
+            ("{name: x, username: ['0', nobody]}", None),
+            ("{name: x, cgroup: [nope, '^/a$']}", Some("x")),
+            ("{name: x, cgroup: [nope]}", None),
+            (
+                "{name: '{{.Matches.P}}', cgroup: ['/(?P<P>\\w+)']}",
+                Some("a"),
+            ),
+            (
+                "{name: '{{.Matches.P}}', cgroup: ['/(?P<P>\\w+)'], cmdline: ['=(?P<P>\\w+)']}",
+                Some("mail"),
+            ),
+            (
+                "{name: x, comm: [worker], not: {cmdline: [queue=sms]}}",
+                Some("x"),
+            ),
+            (
+                "{name: x, comm: [worker], not: {cmdline: [x, queue]}}",
+                None,
+            ),
+            (
+                "{name: x, comm: [worker], not: {comm: [worker], uid: [7]}}",
+                None,
+            ),
+            ("{name: x, comm: [worker], not: {exe: [/bin/worker]}}", None),
+            ("{name: x, comm: [worker], not: {username: [root]}}", None),
+            ("{name: x, comm: [worker], not: {cgroup: [/a]}}", None),
+            (
+                "{name: x, comm: [worker], not: {comm: [], cgroup: []}}",
+                Some("x"),
+            ),
+            ("{name: x, not: {comm: [other]}}", Some("x")),
+            ("{name: x, not: {uid: [0]}}", None),
+        ] {
+            let found = name(&items(&format!("process_names:\n- {item}\n")), &worker);
+            assert_eq!(found.as_deref(), expected, "{item}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_known_before_any_process() {
+        let naming = items(
+            "process_names:\n- {name: a, comm: [x]}\n- {name: 'b{{.PID}}', comm: [y]}\n- comm: [z]\n",
+        );
+        assert_eq!(naming.fixed_names(), ["a"]);
+        let naming = Naming::from_lists("bash,java", "java,jar=(\\w+)").unwrap();
+        assert_eq!(naming.fixed_names(), ["bash"]);
     }
 
     #[test]

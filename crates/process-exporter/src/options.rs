@@ -27,6 +27,13 @@ exporter_core::flags! {
         "recheck-with-time-limit" recheck_limit: Duration = ["0s"];
         /// Forget groups without processes, and their counters.
         "remove-empty-groups" remove_empty_groups: bool = ["false"];
+        /// Expose groups without processes whose names the configuration tells, from the start on.
+        "export-absent-groups" export_absent_groups: bool = ["false"];
+        /// Count the memory mappings of each process.
+        "gather-maps" gather_maps: bool = ["false"];
+        /// Families that are not exposed, separated by commas, with or without
+        /// namedprocess_namegroup_ before them.
+        "exclude-families" exclude_families: String = [""];
         /// Count the first thread of a process with several once among states and wchan, not twice.
         "count-main-thread-once" count_main_thread_once: bool = ["false"];
         /// Where procfs is mounted.

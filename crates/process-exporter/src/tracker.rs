@@ -10,6 +10,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+use crate::families::LeftOut;
 use crate::groups::{Counters, Exposed, GroupId, Groups, Present};
 use crate::naming::Naming;
 use crate::procfs::{Entry, Procfs, Result, Task, parse, told};
@@ -48,6 +49,12 @@ pub struct Options {
     pub proportional_limit: u64,
     /// Whether a process's first thread counts once among states.
     pub main_thread_once: bool,
+    /// Whether groups are exposed that have had no process yet, where their names are known.
+    pub absent: bool,
+    /// Whether memory mappings are counted.
+    pub maps: bool,
+    /// Families that are not exposed.
+    pub left_out: LeftOut,
 }
 
 /// What went wrong, since the start.
@@ -119,7 +126,7 @@ pub struct Tracker {
 impl Tracker {
     /// A tracker that has seen nothing yet.
     pub fn new(procfs: Procfs, naming: Naming, options: Options) -> Self {
-        Tracker {
+        let mut tracker = Tracker {
             reader: Reader::new(procfs, options),
             naming,
             options,
@@ -129,12 +136,23 @@ impl Tracker {
             cycle: 0,
             first_cycle: None,
             listing: Vec::new(),
-        }
+        };
+        tracker.expect_groups();
+        tracker
+    }
+
+    fn expect_groups(&mut self) {
+        let names = match self.options.absent {
+            true => self.naming.fixed_names(),
+            false => Vec::new(),
+        };
+        self.groups.expect(&names);
     }
 
     /// Names processes otherwise from now on. Those that are in a group stay there.
     pub fn rename(&mut self, naming: Naming) {
         self.naming = naming;
+        self.expect_groups();
         for process in self.processes.values_mut() {
             if matches!(process.role, Role::Ignored) {
                 process.role = Role::Unnamed {
@@ -175,6 +193,8 @@ impl Tracker {
         let exposed = Exposed {
             threads: self.options.threads,
             proportional: self.options.proportional,
+            maps: self.options.maps,
+            left_out: self.options.left_out,
         };
         self.groups
             .put(out, exposed, &self.reader.functions.names());

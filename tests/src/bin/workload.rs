@@ -63,6 +63,14 @@ impl Workload {
                 child.stdin(Stdio::piped()).stdout(Stdio::null());
                 self.children.push(child.spawn().unwrap());
             }
+            // So many processes that end at once, one after the other.
+            "churn" => {
+                for _ in 0..argument.parse().unwrap() {
+                    let mut child = Command::new("/bin/true");
+                    child.stdin(Stdio::null()).stdout(Stdio::null());
+                    assert!(child.status().unwrap().success());
+                }
+            }
             "reap" => self.reap(),
             other => panic!("unknown command {other}"),
         }

@@ -6,11 +6,9 @@
 //! `schedstat` tells whether a task has been on a processor since it was last looked at. A tree of
 //! ordinary files that looks like procfs is read by its files alone.
 
-pub mod kept;
 pub mod parse;
 
 use crate::sys;
-use kept::{Budget, KeptFile};
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use std::borrow::Cow;
@@ -18,7 +16,6 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// `f_type` of a mounted procfs.
 const PROC_SUPER_MAGIC: u64 = 0x9fa0;
@@ -48,29 +45,6 @@ pub struct Entry {
     pub inode: u64,
 }
 
-/// What a task had run when it was looked at, told by `schedstat`.
-#[derive(Clone, Debug)]
-pub struct Ran {
-    /// Nanoseconds on a processor, and turns.
-    counted: (u64, u64),
-    /// The file, to be read again.
-    pub file: Option<Arc<KeptFile>>,
-}
-
-impl Ran {
-    /// Of a kernel that does not count, all is 0.
-    fn new(bytes: &[u8], file: impl FnOnce() -> Option<Arc<KeptFile>>) -> Option<Self> {
-        let counted = parse::schedstat(bytes).filter(|counted| *counted != (0, 0))?;
-        let file = file();
-        Some(Ran { counted, file })
-    }
-
-    /// Whether it has not run since.
-    pub fn is_as(&self, earlier: &Ran) -> bool {
-        self.counted == earlier.counted
-    }
-}
-
 /// A procfs, or a tree that looks like one.
 #[derive(Debug)]
 pub struct Procfs {
@@ -84,7 +58,6 @@ pub struct Procfs {
     counts_descriptors: bool,
     boot_time: u64,
     page_size: u64,
-    budget: Budget,
     buffer: Vec<u8>,
 }
 
@@ -106,7 +79,6 @@ impl Procfs {
             counts_descriptors: false,
             boot_time: 0,
             page_size: rustix::param::page_size() as u64,
-            budget: Budget::default(),
             buffer: vec![0; PIECE],
         };
         let stat = path.join("stat");
@@ -133,7 +105,6 @@ impl Procfs {
         Ok(Procfs {
             path: self.path.clone(),
             dir: rustix::io::fcntl_dupfd_cloexec(&self.dir, 0)?,
-            budget: self.budget.clone(),
             buffer: vec![0; PIECE],
             ..*self
         })
@@ -212,22 +183,13 @@ impl Procfs {
         Ok(parse::wchan(self.read_of(task, "wchan")?))
     }
 
-    /// How often and how long a task was on a processor; `None` where the kernel does not count.
-    /// `kept` is the file from the last time.
-    pub fn schedstat(&mut self, task: Task, kept: Option<&Arc<KeptFile>>) -> Option<Ran> {
+    /// Nanoseconds on a processor and turns; `None` where the kernel does not count.
+    pub fn schedstat(&mut self, task: Task) -> Option<(u64, u64)> {
         if !self.live {
             return None;
         }
-        // Read from the beginning it is rendered anew.
-        if let Some(file) = kept
-            && let Ok(length) = rustix::io::pread(file, &mut self.buffer[..], 0)
-        {
-            return Ran::new(&self.buffer[..length], || Some(file.clone()));
-        }
-        let mut path = [0; NAME];
-        let file = self.open_file(name(&mut path, task, "schedstat")).ok()?;
-        let length = rustix::io::read(&file, &mut self.buffer[..]).ok()?;
-        Ran::new(&self.buffer[..length], || self.budget.keep(file))
+        let bytes = self.read_of(task, "schedstat").ok()?;
+        parse::schedstat(bytes).filter(|counted| *counted != (0, 0))
     }
 
     /// The soft limit of open files.
@@ -268,6 +230,20 @@ impl Procfs {
                 parse::smaps(&bytes).ok_or(Errno::INVAL)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Number of memory mappings.
+    pub fn maps(&mut self, pid: u32) -> Result<u64> {
+        let mut path = [0; NAME];
+        let file = self.open_file(name(&mut path, Task { pid, tid: None }, "maps"))?;
+        let mut count = 0;
+        loop {
+            let length = rustix::io::read(&file, &mut self.buffer[..])?;
+            if length == 0 {
+                return Ok(count);
+            }
+            count += memchr::memchr_iter(b'\n', &self.buffer[..length]).count() as u64;
         }
     }
 

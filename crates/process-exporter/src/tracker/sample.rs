@@ -6,8 +6,7 @@
 
 use super::Options;
 use crate::groups::{Counters, Present};
-use crate::procfs::kept::KeptFile;
-use crate::procfs::{Entry, Procfs, Ran, Result, Task, parse, told};
+use crate::procfs::{Entry, Procfs, Result, Task, parse, told};
 use crate::users::Users;
 use exporter_core::exposition::names::lossy;
 use rustix::io::Errno;
@@ -25,7 +24,7 @@ pub(super) struct Sample {
     pub(super) present: Present,
     /// Not everything could be read.
     pub(super) partial: bool,
-    ran: Option<Ran>,
+    ran: Option<(u64, u64)>,
     /// Something of `io` or `wchan` could not be read.
     hidden: bool,
 }
@@ -39,7 +38,7 @@ pub(super) struct Thread {
     pub(super) state: u8,
     pub(super) waiting: u16,
     pub(super) counters: Counters,
-    ran: Option<Ran>,
+    ran: Option<(u64, u64)>,
 }
 
 impl Thread {
@@ -55,13 +54,8 @@ fn find(threads: &[Thread], tid: u32) -> Option<&Thread> {
 }
 
 /// Whether a task has not run between two looks.
-fn rested(earlier: Option<&Ran>, now: Option<&Ran>, states: [u8; 2]) -> bool {
-    let idle = matches!((earlier, now), (Some(earlier), Some(now)) if now.is_as(earlier));
-    idle && !states.contains(&b'R')
-}
-
-fn file(ran: Option<&Ran>) -> Option<&Arc<KeptFile>> {
-    ran.and_then(|ran| ran.file.as_ref())
+fn rested(earlier: Option<(u64, u64)>, now: Option<(u64, u64)>, states: [u8; 2]) -> bool {
+    now.is_some() && earlier == now && !states.contains(&b'R')
 }
 
 /// Names of kernel functions, numbered from 1.
@@ -131,14 +125,13 @@ impl Reader {
         earlier: Option<&Sample>,
     ) -> Result<Sample> {
         let task = Task { pid, tid: None };
-        let before = earlier.and_then(|e| e.ran.as_ref());
         let ran = match stat.threads {
-            1 => self.procfs.schedstat(task, file(before)),
+            1 => self.procfs.schedstat(task),
             _ => None,
         };
         let rested = earlier.filter(|e| {
             let states = [e.state, stat.state];
-            e.present.threads == 1 && rested(before, ran.as_ref(), states)
+            e.present.threads == 1 && rested(e.ran, ran, states)
         });
         let mut sample = match rested {
             Some(earlier) => earlier.clone(),
@@ -180,6 +173,13 @@ impl Reader {
             }
         };
         partial |= !self.read_proportional(pid, &mut sample);
+        if self.options.maps && !self.first {
+            sample.present.maps = self.procfs.maps(pid).unwrap_or_else(|error| {
+                failed(pid, "maps", error);
+                partial = true;
+                0
+            });
+        }
         sample.partial = partial;
         Ok(sample)
     }
@@ -281,8 +281,7 @@ impl Reader {
     }
 
     fn thread(&mut self, task: Task, known: Option<&Thread>) -> Option<Thread> {
-        let before = known.and_then(|k| k.ran.as_ref());
-        let ran = self.procfs.schedstat(task, file(before));
+        let ran = self.procfs.schedstat(task);
         let stat = self.procfs.stat(task).ok()?;
         let known = known.filter(|k| k.start == stat.start);
         let mut thread = Thread {
@@ -301,7 +300,7 @@ impl Reader {
             ran,
         };
         if let Some(known) = known
-            && rested(before, thread.ran.as_ref(), [known.state, thread.state])
+            && rested(known.ran, ran, [known.state, thread.state])
         {
             thread.waiting = known.waiting;
             thread.counters.switches = known.counters.switches;

@@ -11,6 +11,9 @@ const OPTIONS: Options = Options {
     proportional: true,
     proportional_limit: 0,
     main_thread_once: false,
+    absent: false,
+    maps: false,
+    left_out: LeftOut::NONE,
 };
 
 const BY_COMM: &str = "process_names:\n- {name: 'g:{{.Comm}}', comm: [a, b, many, late]}\n";
