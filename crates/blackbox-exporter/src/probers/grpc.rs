@@ -154,7 +154,9 @@ async fn call(
             .parse()
             .map_err(|_| failure(UNAVAILABLE, "invalid port"))?,
     };
-    let stream = dial::connect(address.with_port(port), None).await;
+    let source =
+        dial::source(&settings.source_ip_address).map_err(|why| failure(UNAVAILABLE, why))?;
+    let stream = dial::connect(address.with_port(port), source).await;
     let stream = stream.map_err(|e| failure(UNAVAILABLE, format!("connection error: {e}")))?;
     let headers = metadata(&settings.metadata).map_err(|why| failure(INTERNAL, why))?;
     let message = frame(&settings.service);
