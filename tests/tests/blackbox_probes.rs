@@ -563,7 +563,10 @@ fn echoes() {
 }
 
 /// Answers one request and tells who asked, and for which host.
-fn one_request() -> (SocketAddr, std::thread::JoinHandle<(std::net::IpAddr, String)>) {
+fn one_request() -> (
+    SocketAddr,
+    std::thread::JoinHandle<(std::net::IpAddr, String)>,
+) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
@@ -596,7 +599,11 @@ fn addresses_that_the_module_gives() {
         &[],
     );
     let (address, server) = one_request();
-    blackbox.expect("from", &url("http", address, "/"), &[("probe_success", 1.0)]);
+    blackbox.expect(
+        "from",
+        &url("http", address, "/"),
+        &[("probe_success", 1.0)],
+    );
     assert_eq!(server.join().unwrap().0.to_string(), "127.0.0.2");
 
     let (address, server) = one_request();

@@ -30,6 +30,12 @@ impl Url {
         if let Some((scheme, tail)) = scheme(text)? {
             url.scheme = scheme.to_ascii_lowercase();
             rest = tail;
+        } else if text
+            .split(['/', '?'])
+            .next()
+            .is_some_and(|first| first.contains(':'))
+        {
+            return Err("first path segment in URL cannot contain colon".to_owned());
         }
         if let Some((before, query)) = rest.split_once('?') {
             url.query = Some(escape(query, b""));
@@ -325,6 +331,7 @@ mod tests {
         let url = Url::parse("HTTP://u:p%40@[::1]:8080/a b/%2f?x=1 2#frag").unwrap();
         assert_eq!(url.scheme, "http");
         assert_eq!(url.user, Some(("u".to_owned(), Some("p@".to_owned()))));
+        assert!(Url::parse("ht tp://x").is_err() && Url::parse("a b/c:d").is_ok());
         assert_eq!((url.hostname(), url.port()), ("::1", "8080"));
         assert_eq!(url.request_target(), "/a%20b/%2f?x=1%202");
         assert_eq!(

@@ -85,6 +85,7 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
         Ok(url) => url,
         Err(why) => {
             error!(probe.log, "Could not parse target URL", "err" => why);
+            probe.out.put(&PHASES, &["resolve"], 0.0);
             probe.out.put(&SSL, &[], 0.0);
             probe.out.put(&STATUS, &[], 0.0);
             return false;
