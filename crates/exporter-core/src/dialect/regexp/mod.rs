@@ -257,6 +257,15 @@ mod tests {
         }
 
         #[test]
+        fn no_row_of_tokens_makes_it_panic(tokens in prop::collection::vec(prop::sample::select(vec![
+            "a", "é", "(", ")", "(?:", "(?i)", "(?P<n>", "(?-s:", "[", "]", "[^", "-", "^", "$", "|",
+            "*", "+", "?", "{2}", "{2,}", "{0}", "{,", "}", r"\d", r"\pL", r"\p{Greek}", r"\Q", r"\E",
+            r"\b", r"\z", r"\x{D800}", "\\", ".", "[:alpha:]", "[[:digit:]]",
+        ]), 0..12)) {
+            let _ = compile_anchored(&tokens.concat());
+        }
+
+        #[test]
         fn quoting_finds_itself(text in "[^\\\\]{0,20}") {
             let regex = compile(&format!("\\Q{text}\\E")).unwrap();
             prop_assert!(regex.is_match(&text));
