@@ -8,7 +8,7 @@ use blackbox_exporter::url::Url;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(config) = Config::parse("blackbox.yml", bytes) {
+    if let Ok(config) = Config::parse("blackbox.yml", bytes, None) {
         let _ = config.print();
     }
     if let Ok(message) = Message::parse(bytes) {

@@ -3,8 +3,8 @@
 use base64::Engine;
 use e2e::pki::{Authority, Leaf};
 use e2e::{Daemon, Reply, peers};
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -520,6 +520,7 @@ fn echoes() {
         six: {prober: icmp}
         large: {prober: icmp, icmp: {preferred_ip_protocol: ip4, payload_size: 2000, ttl: "9", source_ip_address: 127.0.0.3}}
         whole: {prober: icmp, icmp: {preferred_ip_protocol: ip4, dont_fragment: true}}
+        several: {prober: icmp, icmp: {preferred_ip_protocol: ip4, count: 3, interval: 20ms}}
         huge: {prober: icmp, icmp: {preferred_ip_protocol: ip4, payload_size: -1}}"#,
         &[],
     );
@@ -537,6 +538,15 @@ fn echoes() {
     );
     blackbox.expect("large", "127.0.0.1", &[OK]);
     blackbox.expect("huge", "127.0.0.1", &[FAILED]);
+    let counts = [
+        OK,
+        ("probe_icmp_packets_sent", 3.0),
+        ("probe_icmp_packets_received", 3.0),
+    ];
+    let reply = blackbox.expect("several", "127.0.0.1", &counts);
+    let trip = |stat| reply.value(&format!("probe_icmp_rtt_seconds{{stat=\"{stat}\"}}"));
+    assert!(trip("min") <= trip("mean") && trip("mean") <= trip("max"));
+    assert!(trip("min") > Some(0.0) && trip("stddev").is_some());
     if Path::new("/proc/net/if_inet6").exists() {
         blackbox.expect(
             "six",
@@ -550,6 +560,65 @@ fn echoes() {
     let reply = blackbox.probe("four", "nonexistent.invalid");
     let rtt = "probe_icmp_duration_seconds{phase=\"rtt\"}";
     assert_eq!((reply.value(rtt), reply.value(hops)), (Some(0.0), None));
+}
+
+/// Answers one request and tells who asked, and for which host.
+fn one_request() -> (
+    SocketAddr,
+    std::thread::JoinHandle<(std::net::IpAddr, String)>,
+) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, peer) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut buffer = [0; 1024];
+        while !request.windows(4).any(|w| w == b"\r\n\r\n") {
+            let count = stream.read(&mut buffer).unwrap();
+            if count == 0 {
+                break;
+            }
+            request.extend_from_slice(&buffer[..count]);
+        }
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(answer).unwrap();
+        let request = String::from_utf8_lossy(&request).to_ascii_lowercase();
+        let host = request.lines().find_map(|l| l.strip_prefix("host: "));
+        (peer.ip(), host.unwrap_or_default().to_owned())
+    });
+    (address, server)
+}
+
+#[test]
+fn addresses_that_the_module_gives() {
+    let blackbox = Blackbox::start(
+        "from: {prober: http, http: {preferred_ip_protocol: ip4, source_ip_address: 127.0.0.2}}
+         to: {prober: http, http: {preferred_ip_protocol: ip4, dial_address: 127.0.0.1, address_info: true}}
+         odd: {prober: http, http: {preferred_ip_protocol: ip4, source_ip_address: nowhere}}
+         call: {prober: grpc, grpc: {preferred_ip_protocol: ip4, source_ip_address: 127.0.0.2}}",
+        &[],
+    );
+    let (address, server) = one_request();
+    blackbox.expect(
+        "from",
+        &url("http", address, "/"),
+        &[("probe_success", 1.0)],
+    );
+    assert_eq!(server.join().unwrap().0.to_string(), "127.0.0.2");
+
+    let (address, server) = one_request();
+    let target = format!("http://Bücher.example:{}/", address.port());
+    let info = r#"probe_ip_info{ip="127.0.0.1"}"#;
+    blackbox.expect("to", &target, &[("probe_success", 1.0), (info, 1.0)]);
+    let (_, host) = server.join().unwrap();
+    assert_eq!(host, format!("xn--bcher-kva.example:{}", address.port()));
+
+    let failed = &[("probe_success", 0.0)];
+    blackbox.expect("odd", "http://127.0.0.1:9/", failed);
+
+    let (address, server) = one_request();
+    blackbox.expect("call", &address.to_string(), failed);
+    assert_eq!(server.join().unwrap().0.to_string(), "127.0.0.2");
 }
 
 #[test]

@@ -51,6 +51,10 @@ exporter_core::flags! {
         /// Least severity of the logs of probes: debug, info, warn or error. With debug, reports of
         /// probes tell every step.
         "log.prober" log_prober: String = ["info"];
+        /// Severity of lines that tell why a probe failed: debug, info, warn or error.
+        "log.probe-failures" log_failures: String = ["error"];
+        /// Replace ${env:NAME} in values of the module file by that variable of the environment.
+        "config.expand-environment" expand_environment: bool = ["false"];
         /// Read the module file again every now and then.
         "config.enable-auto-reload" auto_reload: bool = ["false"];
         /// Seconds between those, 0 for never.
@@ -114,6 +118,13 @@ fn read(matches: Matches) -> Result<Flags, String> {
             return Err(format!("--{flag}: expected {least} or more, got {value}"));
         }
     }
+    let words = ["debug", "info", "warn", "error"];
+    if !words.contains(&options.log_failures.as_str()) {
+        let word = &options.log_failures;
+        return Err(format!(
+            "--log.probe-failures: expected debug, info, warn or error, got {word:?}"
+        ));
+    }
     Ok(flags)
 }
 
@@ -131,7 +142,7 @@ async fn start(flags: &Flags) -> Result<(), String> {
     let options = &flags.options;
     PROGRAM.announce();
     let settings = settings(flags);
-    let live = Arc::new(Live::new(&options.config_file));
+    let live = Arc::new(Live::new(&options.config_file, options.expand_environment));
     let loading = live.clone();
     let reloader = Reloader::new(move || loading.load());
     if options.config_check {
@@ -175,11 +186,18 @@ fn settings(flags: &Flags) -> Settings {
             Level::INFO
         }
     };
+    let failures = match options.log_failures.as_str() {
+        "debug" => Level::DEBUG,
+        "info" => Level::INFO,
+        "warn" => Level::WARN,
+        _ => Level::ERROR,
+    };
     Settings {
         timeout_offset: options.timeout_offset,
         most_probes: usize::try_from(options.most_probes).unwrap_or(1),
         log: LogSettings {
             level,
+            failures,
             shape: flags.log.format,
         },
     }

@@ -1,6 +1,6 @@
 //! The configuration in force.
 
-use crate::config::Config;
+use crate::config::{Config, Variables};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Live {
     path: PathBuf,
+    /// Whether values may name variables of the environment.
+    expands: bool,
     state: Mutex<State>,
 }
 
@@ -20,9 +22,10 @@ struct State {
 
 impl Live {
     /// Nothing is read yet.
-    pub fn new(path: &Path) -> Self {
+    pub fn new(path: &Path, expands: bool) -> Self {
         Live {
             path: path.to_owned(),
+            expands,
             state: Mutex::default(),
         }
     }
@@ -42,8 +45,12 @@ impl Live {
         if self.lock().digest == digest {
             return Ok(());
         }
-        let config =
-            Config::parse(&path, &bytes).map_err(|e| format!("error parsing config file: {e}"))?;
+        let variables: Variables = match self.expands {
+            true => Some(&|name| std::env::var(name).ok()),
+            false => None,
+        };
+        let config = Config::parse(&path, &bytes, variables)
+            .map_err(|e| format!("error parsing config file: {e}"))?;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -73,7 +80,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blackbox.yml");
         let write = |text: &str| std::fs::write(&path, text).unwrap();
-        let live = Live::new(&path);
+        let live = Live::new(&path, false);
         assert!(live.load().is_err());
         write("modules: {a: {prober: icmp}}\n");
         live.load().unwrap();

@@ -10,6 +10,8 @@ use tracing::Level;
 pub struct LogSettings {
     /// Least severity.
     pub level: Level,
+    /// Severity of what tells why a probe failed.
+    pub failures: Level,
     /// Shape of lines.
     pub shape: Shape,
 }
@@ -37,11 +39,19 @@ impl ProbeLog {
 
     /// Whether lines of this severity are kept.
     pub fn enabled(&self, level: Level) -> bool {
-        level <= self.settings.level
+        self.weighed(level) <= self.settings.level
+    }
+
+    fn weighed(&self, level: Level) -> Level {
+        match level {
+            Level::ERROR => self.settings.failures,
+            other => other,
+        }
     }
 
     /// Adds a line. Use the macros, which make the texts only when the line is kept.
     pub fn add(&mut self, level: Level, source: &str, message: &str, pairs: &[(&str, &str)]) {
+        let level = self.weighed(level);
         let mut all = vec![
             ("module", self.module.as_str()),
             ("target", self.target.as_str()),

@@ -31,6 +31,12 @@ impl Url {
         if let Some((scheme, tail)) = scheme(text)? {
             url.scheme = scheme.to_ascii_lowercase();
             rest = tail;
+        } else if text
+            .split(['/', '?'])
+            .next()
+            .is_some_and(|first| first.contains(':'))
+        {
+            return Err("first path segment in URL cannot contain colon".to_owned());
         }
         if let Some((before, query)) = rest.split_once('?') {
             url.query = Some(escape(query, b""));
@@ -80,7 +86,7 @@ impl Url {
         if !zoned && escapes.clone().any(|e| e.as_bytes()[0] < b'8') {
             return Err("invalid URL escape in host name".to_owned());
         }
-        self.host = unescape(host);
+        self.host = ascii_host(&unescape(host));
         Ok(())
     }
 
@@ -197,6 +203,25 @@ fn scheme(text: &str) -> Result<Option<(&str, &str)>, String> {
     }
 }
 
+/// A host, perhaps with a port, as DNS, `Host` and certificates have it: letters that are not ASCII
+/// are converted for lookup (UTS 46). What cannot be converted stays, and is not found.
+pub fn ascii_host(host: &str) -> String {
+    if host.is_ascii() {
+        return host.to_owned();
+    }
+    let (name, port) = host.split_at(host.rfind(':').unwrap_or(host.len()));
+    let converted = idna::uts46::Uts46::new().to_ascii(
+        name.as_bytes(),
+        idna::AsciiDenyList::STD3,
+        idna::uts46::Hyphens::Check,
+        idna::uts46::DnsLength::Ignore,
+    );
+    match converted {
+        Ok(name) => format!("{name}{port}"),
+        Err(_) => host.to_owned(),
+    }
+}
+
 /// Splits `host:port`, `[v6]:port` or a host alone; brackets are taken off.
 pub fn split_host(host: &str) -> (&str, &str) {
     if let Some(bracketed) = host.strip_prefix('[') {
@@ -270,10 +295,31 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn hosts_of_other_alphabets() {
+        for (host, ascii) in [
+            ("Example.ORG:80", "Example.ORG:80"),
+            ("bücher.example:8080", "xn--bcher-kva.example:8080"),
+            ("BÜCHER.example", "xn--bcher-kva.example"),
+            ("faß.example", "xn--fa-hia.example"),
+            ("例え。テスト", "xn--r8jz45g.xn--zckzah"),
+            // Not for lookup: they stay, and no server knows them.
+            ("bü_cher.example", "bü_cher.example"),
+            ("-ü.example", "-ü.example"),
+        ] {
+            assert_eq!(ascii_host(host), ascii, "{host}");
+        }
+        let url = Url::parse("http://b%C3%BCcher.example/ü").unwrap();
+        assert_eq!(url.host, "xn--bcher-kva.example");
+        let next = url.join("//ü.example/x").unwrap();
+        assert_eq!(next.hostname(), "xn--tda.example");
+    }
+
+    #[test]
     fn parts() {
         let url = Url::parse("HTTP://u:p%40@[::1]:8080/a b/%2f?x=1 2#frag").unwrap();
         assert_eq!(url.scheme, "http");
         assert_eq!(url.user, Some(("u".to_owned(), Some("p@".to_owned()))));
+        assert!(Url::parse("ht tp://x").is_err() && Url::parse("a b/c:d").is_ok());
         assert_eq!((url.hostname(), url.port()), ("::1", "8080"));
         assert_eq!(url.request_target(), "/a%20b/%2f?x=1%202");
         assert_eq!(

@@ -22,6 +22,7 @@ use proxy::Via;
 use rustls_pki_types::CertificateDer;
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -48,6 +49,8 @@ pub struct Outgoing<'a> {
     pub url: &'a Url,
     /// The address to connect to; without it the host of the URL is looked up.
     pub address: Option<Address>,
+    /// The address to connect from.
+    pub source: Option<IpAddr>,
     /// What the certificate must be for.
     pub server_name: &'a str,
     /// How TLS is spoken.
@@ -376,8 +379,8 @@ async fn connect(
 ) -> Result<Connected, Trouble> {
     let url = outgoing.url;
     let (stream, open) = match via {
-        Some(via) => dial_host(via.url(), None, times).await?,
-        None => dial_host(url, outgoing.address, times).await?,
+        Some(via) => dial_host(via.url(), None, outgoing.source, times).await?,
+        None => dial_host(url, outgoing.address, outgoing.source, times).await?,
     };
     let mut stream: Box<dyn Stream> = Box::new(stream);
     if let Some(via) = via {
@@ -408,6 +411,7 @@ async fn connect(
 async fn dial_host(
     url: &Url,
     address: Option<Address>,
+    source: Option<IpAddr>,
     times: &mut Times,
 ) -> Result<(TcpStream, Open), Trouble> {
     let attempt = conntrack::attempt();
@@ -429,7 +433,7 @@ async fn dial_host(
     let started = Instant::now();
     let mut last = io::Error::other("there is no address");
     for address in addresses {
-        match dial::connect(address.with_port(url.port_or_default()), None).await {
+        match dial::connect(address.with_port(url.port_or_default()), source).await {
             Ok(stream) => {
                 times.connect += started.elapsed().as_secs_f64();
                 return Ok((stream, attempt.established()));

@@ -17,6 +17,8 @@ pub struct Grpc {
     pub tls_config: TlsOptions,
     /// Which address is used.
     pub ip: IpChoice,
+    /// Address to send from.
+    pub source_ip_address: String,
     /// Metadata to send.
     pub metadata: Vec<(String, Vec<String>)>,
     is_given: bool,
@@ -34,6 +36,9 @@ impl Grpc {
                 .unwrap_or(false),
             tls_config: tls_config(&mut fields, notes),
             ip: IpChoice::read(&mut fields, notes.problems),
+            source_ip_address: fields
+                .get("source_ip_address", notes.problems, scalar::string)
+                .unwrap_or_default(),
             metadata: fields
                 .get("metadata", notes.problems, |n, p| {
                     free_map(n, p, |n, p| match n.is_null() {
@@ -58,6 +63,7 @@ impl Grpc {
         section.flag("tls", self.tls);
         section.section("tls_config", self.tls_config.tree());
         self.ip.put(&mut section);
+        section.text("source_ip_address", &self.source_ip_address);
         let shown = |(name, values): &(String, Vec<String>)| {
             let hidden = is_credential(name);
             let value = |v: &String| Tree::Text(if hidden { HIDDEN } else { v }.to_owned());

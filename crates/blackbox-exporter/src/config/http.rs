@@ -86,6 +86,8 @@ pub struct Http {
     pub fail_if_ssl: bool,
     /// The lack of TLS is a failure.
     pub fail_if_not_ssl: bool,
+    /// Address to send from, of the family of the target's.
+    pub source_ip_address: String,
     /// Method, empty for GET.
     pub method: String,
     /// Headers of the request.
@@ -126,6 +128,9 @@ impl Http {
         };
         let problems = &mut *notes.problems;
         http.ip = IpChoice::read(&mut fields, problems);
+        http.source_ip_address = fields
+            .get("source_ip_address", problems, scalar::string)
+            .unwrap_or_default();
         http.read_expectations(&mut fields, problems);
         http.read_request(&mut fields, problems);
         http.read_sizes(&mut fields, problems);
@@ -295,6 +300,7 @@ impl Http {
             self.valid_http_versions.iter().map(String::as_str),
         );
         self.ip.put(&mut section);
+        section.text("source_ip_address", &self.source_ip_address);
         section.flag(
             "skip_resolve_phase_with_proxy",
             self.skip_resolve_phase_with_proxy,

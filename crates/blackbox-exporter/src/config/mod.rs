@@ -6,6 +6,7 @@
 mod client;
 mod dns;
 mod encoding;
+mod environment;
 mod grpc;
 mod http;
 mod icmp;
@@ -19,6 +20,7 @@ pub use self::client::{
     Authorization, BasicAuth, Client, HeaderSources, OAuth2, ProxyOptions, Source, read_secret,
 };
 pub use self::dns::{Dns, RecordRules};
+pub use self::environment::Variables;
 pub use self::grpc::Grpc;
 pub use self::http::{Compression, HeaderRule, Http};
 pub use self::icmp::Icmp;
@@ -84,8 +86,9 @@ impl Notes<'_> {
 }
 
 impl Config {
-    /// Reads the first document of a file. `name` of the file begins each line of the error.
-    pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, String> {
+    /// Reads the first document of a file. `name` of the file begins each line of the error. Values
+    /// name variables of the environment where there are any.
+    pub fn parse(name: &str, bytes: &[u8], variables: Variables<'_>) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|e| {
             let line = bytes[..e.valid_up_to()]
                 .iter()
@@ -95,13 +98,16 @@ impl Config {
             format!("{name}:{line}:1: expected UTF-8 text")
         })?;
         let node = first_document(text).map_err(|e| format!("{name}:{e}"))?;
-        let node =
+        let mut node =
             node.ok_or_else(|| format!("{name}: expected a key modules, the file ends before"))?;
         let mut config = Config::default();
         if node.is_null() {
             return Ok(config);
         }
         let mut problems = Problems::default();
+        if let Some(lookup) = variables {
+            environment::expand(&mut node, lookup, &mut problems);
+        }
         let mut fields = Fields::of(&node, "the file", &mut problems);
         let modules = fields.node("modules");
         fields.finish(&mut problems);

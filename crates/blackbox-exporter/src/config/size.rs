@@ -2,7 +2,8 @@
 
 const UNITS: [&str; 7] = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
 
-/// Parses one or more numbers with units. What is negative or too large is the largest size.
+/// Parses one or more numbers with units. What is negative is the largest size; more than eight
+/// exabytes is none.
 pub fn parse(text: &str) -> Option<u64> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -18,6 +19,9 @@ pub fn parse(text: &str) -> Option<u64> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
         let number: f64 = rest[..end].parse().ok()?;
+        if number >= i64::MAX as f64 {
+            return None;
+        }
         rest = &rest[end..];
         let end = rest
             .find(|c: char| !c.is_ascii_alphabetic())
@@ -29,6 +33,9 @@ pub fn parse(text: &str) -> Option<u64> {
         }
         total += number * 1024f64.powi(power as i32);
         rest = &rest[end..];
+    }
+    if total > i64::MAX as f64 {
+        return None;
     }
     match negative && total > 0.0 || total >= i64::MAX as f64 {
         true => Some(i64::MAX as u64),
@@ -64,7 +71,11 @@ mod tests {
             ("0", Some(0)),
             ("1B", Some(1)),
             ("-1B", Some(i64::MAX as u64)),
-            ("9EB", Some(i64::MAX as u64)),
+            ("8EB", Some(i64::MAX as u64)),
+            ("4EB4EB", Some(i64::MAX as u64)),
+            ("9EB", None),
+            ("-9EB", None),
+            ("9223372036854775808B", None),
             ("10", None),
             ("10mb", None),
             ("10M", None),

@@ -89,6 +89,10 @@ pub struct IpChoice {
     pub preferred: String,
     /// Whether the other family will do.
     pub fallback: bool,
+    /// Name or address that is dialled in place of the target's; empty for the target's.
+    pub dial_address: String,
+    /// Whether the address is told in a label.
+    pub address_info: bool,
 }
 
 impl Default for IpChoice {
@@ -96,12 +100,14 @@ impl Default for IpChoice {
         IpChoice {
             preferred: String::new(),
             fallback: true,
+            dial_address: String::new(),
+            address_info: false,
         }
     }
 }
 
 impl IpChoice {
-    /// Takes the two keys.
+    /// Takes the keys.
     pub fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> Self {
         IpChoice {
             preferred: fields
@@ -110,6 +116,12 @@ impl IpChoice {
             fallback: fields
                 .get("ip_protocol_fallback", problems, scalar::boolean)
                 .unwrap_or(true),
+            dial_address: fields
+                .get("dial_address", problems, scalar::string)
+                .unwrap_or_default(),
+            address_info: fields
+                .get("address_info", problems, scalar::boolean)
+                .unwrap_or(false),
         }
     }
 
@@ -118,10 +130,12 @@ impl IpChoice {
         matches!(self.preferred.as_str(), "" | "ip6")
     }
 
-    /// Prints the two keys.
+    /// Prints the keys.
     pub fn put(&self, section: &mut Section) {
         section.text("preferred_ip_protocol", &self.preferred);
         section.flag("ip_protocol_fallback", self.fallback);
+        section.text("dial_address", &self.dial_address);
+        section.flag("address_info", self.address_info);
     }
 }
 

@@ -289,5 +289,18 @@ mod tests {
                 let _ = expression.evaluate(&serde_json::Value::Null, &AtomicBool::new(false));
             }
         }
+
+        #[test]
+        fn no_row_of_tokens_makes_it_panic(tokens in prop::collection::vec(prop::sample::select(vec![
+            "body", ".a", "[0]", "['a']", "(", ")", "[", "]", "{", "}", ":", ",", "?", "!", "-",
+            "==", "<", "+", "-", "*", "/", "%", "&&", "||", " in ", "1", "2u", "1.5", "'a'", "null",
+            "9223372036854775807", "timestamp(", "duration('1h')", "body.t", ".getHours('+01:00')",
+            "int(", "string(", "has(", ".all(x, ", ".map(x, x", ".size()", "true", "x",
+        ]), 0..10)) {
+            if let Ok(expression) = Expression::compile(&tokens.concat()) {
+                let body = serde_json::json!({"a": [1, "b", null], "t": "2024-02-29T12:34:56Z"});
+                let _ = expression.evaluate(&body, &AtomicBool::new(false));
+            }
+        }
     }
 }

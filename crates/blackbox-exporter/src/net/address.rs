@@ -23,9 +23,14 @@ static HASH: exposition::Family = exposition::Family::gauge(
     &[],
     "Hash of the address that was probed; it changes when the address does.",
 );
+static INFO: exposition::Family = exposition::Family::gauge(
+    "probe_ip_info",
+    &["ip"],
+    "The address that was probed, where the module has address_info.",
+);
 
 /// Families of address selection.
-pub static FAMILIES: &[&exposition::Family] = &[&LOOKUP, &PROTOCOL, &HASH];
+pub static FAMILIES: &[&exposition::Family] = &[&LOOKUP, &PROTOCOL, &HASH, &INFO];
 
 /// An address, with its zone where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,10 @@ impl Address {
 
 /// Finds the address of a host and puts the series about it. What went wrong is in the log.
 pub async fn choose(probe: &mut Probe<'_>, choice: &IpChoice, host: &str) -> Option<Address> {
+    let host = match choice.dial_address.as_str() {
+        "" => host,
+        instead => instead,
+    };
     let started = Instant::now();
     let wanted = if choice.prefers_v6() { "ip6" } else { "ip4" };
     debug!(probe.log, "Resolving target address", "host" => host, "ip_protocol" => wanted);
@@ -62,6 +71,9 @@ pub async fn choose(probe: &mut Probe<'_>, choice: &IpChoice, host: &str) -> Opt
             let version = if address.ip.is_ipv4() { 4.0 } else { 6.0 };
             probe.out.put(&PROTOCOL, &[], version);
             probe.out.put(&HASH, &[], f64::from(hash(address.ip)));
+            if choice.address_info {
+                probe.out.put(&INFO, &[&address.ip.to_string()], 1.0);
+            }
             Some(address)
         }
         Err(why) => {

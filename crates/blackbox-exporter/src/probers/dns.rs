@@ -139,6 +139,7 @@ async fn ask(probe: &mut Probe<'_>, measured: &mut Measured) -> bool {
         },
     );
     let Some(address) = address::choose(probe, &settings.ip, host).await else {
+        probe.lookup_seconds = 0.0;
         return false;
     };
     if settings.dns_over_tls && transport != Transport::Tls {
@@ -174,6 +175,27 @@ enum Transport {
     Udp,
     Tcp,
     Tls,
+}
+
+/// Keeps the time of a request, also of one that the deadline cuts off.
+struct Stopwatch<'t> {
+    started: Instant,
+    seconds: &'t mut f64,
+}
+
+impl<'t> Stopwatch<'t> {
+    fn start(seconds: &'t mut f64) -> Self {
+        Stopwatch {
+            started: Instant::now(),
+            seconds,
+        }
+    }
+}
+
+impl Drop for Stopwatch<'_> {
+    fn drop(&mut self) {
+        *self.seconds = self.started.elapsed().as_secs_f64();
+    }
 }
 
 async fn exchange(
@@ -215,10 +237,8 @@ async fn exchange(
             let socket = UdpSocket::bind(local.map_err(|_| "no local address".to_owned())?).await;
             let socket = socket.map_err(io)?;
             socket.connect(server).await.map_err(io)?;
-            let sent = Instant::now();
-            let answer = over_udp(&socket, &query, id).await;
-            *request = sent.elapsed().as_secs_f64();
-            answer
+            let _stopwatch = Stopwatch::start(request);
+            over_udp(&socket, &query, id).await
         }
         Transport::Tcp => {
             let stream = dial::connect(server, source).await.map_err(io)?;
@@ -253,7 +273,7 @@ async fn over_stream(
     id: u16,
     request: &mut f64,
 ) -> Result<Message, String> {
-    let sent = Instant::now();
+    let _stopwatch = Stopwatch::start(request);
     let length = u16::try_from(query.len()).map_err(|e| e.to_string())?;
     let exchange = async {
         stream
@@ -266,7 +286,6 @@ async fn over_stream(
         Ok::<_, std::io::Error>(answer)
     };
     let answer = exchange.await;
-    *request = sent.elapsed().as_secs_f64();
     let message = Message::parse(&answer.map_err(|e| e.to_string())?)?;
     match message.id == id {
         true => Ok(message),

@@ -85,6 +85,7 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
         Ok(url) => url,
         Err(why) => {
             error!(probe.log, "Could not parse target URL", "err" => why);
+            probe.out.put(&PHASES, &["resolve"], 0.0);
             probe.out.put(&SSL, &[], 0.0);
             probe.out.put(&STATUS, &[], 0.0);
             return false;
@@ -154,7 +155,9 @@ async fn call(
             .parse()
             .map_err(|_| failure(UNAVAILABLE, "invalid port"))?,
     };
-    let stream = dial::connect(address.with_port(port), None).await;
+    let source =
+        dial::source(&settings.source_ip_address).map_err(|why| failure(UNAVAILABLE, why))?;
+    let stream = dial::connect(address.with_port(port), source).await;
     let stream = stream.map_err(|e| failure(UNAVAILABLE, format!("connection error: {e}")))?;
     let headers = metadata(&settings.metadata).map_err(|why| failure(INTERNAL, why))?;
     let message = frame(&settings.service);

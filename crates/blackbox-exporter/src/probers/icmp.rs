@@ -17,7 +17,7 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -32,9 +32,26 @@ static HOPS: Family = Family::gauge(
     "Hops that the reply had left: the hop limit of IPv6, the TTL of IPv4.",
 );
 
+static SENT: Family = Family::gauge(
+    "probe_icmp_packets_sent",
+    &[],
+    "Requests that were sent, where the module sends more than one.",
+);
+static RECEIVED: Family = Family::gauge(
+    "probe_icmp_packets_received",
+    &[],
+    "Requests that were answered, where the module sends more than one.",
+);
+static TRIPS: Family = Family::gauge(
+    "probe_icmp_rtt_seconds",
+    &["stat"],
+    "Least, mean and most time of the answered requests, and their standard deviation, in seconds.",
+);
+
 /// Families of this prober.
 pub fn families() -> Vec<&'static Family> {
-    [address::FAMILIES, &[&PHASES, &HOPS]].concat()
+    let own: &[&Family] = &[&PHASES, &HOPS, &SENT, &RECEIVED, &TRIPS];
+    [address::FAMILIES, own].concat()
 }
 
 /// Data of a request where the module does not say a size.
@@ -45,7 +62,11 @@ const LARGEST: i64 = 65_507;
 #[derive(Default)]
 struct Phases {
     setup: f64,
+    /// Of the first reply.
     rtt: f64,
+    sent: u16,
+    trips: Vec<f64>,
+    hops: Option<u8>,
 }
 
 /// Probes.
@@ -70,10 +91,18 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
 
 async fn exchange(probe: &mut Probe<'_>, address: Address, phases: &mut Phases) -> bool {
     let result = within(probe.deadline, ping(probe, address, phases)).await;
-    match result.and_then(|reply| reply) {
-        Ok(hops) => {
+    if probe.module.icmp.count > 1 {
+        put_trips(probe, phases);
+    }
+    // One reply of several will do: how many came is told.
+    let result = match phases.trips.is_empty() {
+        true => result.and_then(|ended| ended),
+        false => Ok(()),
+    };
+    match result {
+        Ok(()) => {
             debug!(probe.log, "Found matching reply packet");
-            if let Some(hops) = hops {
+            if let Some(hops) = phases.hops {
                 probe.out.put(&HOPS, &[], f64::from(hops));
             }
             true
@@ -85,12 +114,30 @@ async fn exchange(probe: &mut Probe<'_>, address: Address, phases: &mut Phases) 
     }
 }
 
-/// Sends a request and waits for its reply; the value is its hop limit, where the kernel tells it.
-async fn ping(
-    probe: &Probe<'_>,
-    address: Address,
-    phases: &mut Phases,
-) -> Result<Option<u8>, String> {
+fn put_trips(probe: &mut Probe<'_>, phases: &Phases) {
+    let trips = &phases.trips;
+    let out = &mut probe.out;
+    out.put(&SENT, &[], f64::from(phases.sent));
+    out.put(&RECEIVED, &[], trips.len() as f64);
+    if trips.is_empty() {
+        return;
+    }
+    let count = trips.len() as f64;
+    let mean = trips.iter().sum::<f64>() / count;
+    let variance = trips.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / count;
+    for (stat, seconds) in [
+        ("min", trips.iter().copied().fold(f64::INFINITY, f64::min)),
+        ("mean", mean),
+        ("max", trips.iter().copied().fold(0.0, f64::max)),
+        ("stddev", variance.sqrt()),
+    ] {
+        out.put(&TRIPS, &[stat], seconds);
+    }
+}
+
+/// Sends requests and waits for the reply to each: a single one as long as there is time, several
+/// for their interval.
+async fn ping(probe: &Probe<'_>, address: Address, phases: &mut Phases) -> Result<(), String> {
     let settings = &probe.module.icmp;
     let started = Instant::now();
     let payload = payload(settings.payload_size)?;
@@ -101,24 +148,52 @@ async fn ping(
     let whole = settings.dont_fragment && address.ip.is_ipv4();
     let told = |e: io::Error| format!("opening an ICMP socket: {e}");
     let ping = Ping::open(address, source, whole, settings.ttl).map_err(told)?;
-    let echo = Echo {
-        v6: address.ip.is_ipv6(),
-        id: resolve::random_id(),
-        sequence: next_sequence(),
-        payload: &payload,
-    };
-    let request = echo.encode();
+    let id = resolve::random_id();
     phases.setup = started.elapsed().as_secs_f64();
+    let interval = Duration::from_nanos(settings.interval.unsigned_abs());
+    for number in 1..=settings.count {
+        let echo = Echo {
+            v6: address.ip.is_ipv6(),
+            id,
+            sequence: next_sequence(),
+            payload: &payload,
+        };
+        let next = tokio::time::Instant::now() + interval;
+        let one = once(&ping, &echo, address, phases);
+        if settings.count == 1 {
+            return one.await;
+        }
+        match tokio::time::timeout_at(next, one).await {
+            Ok(Err(why)) => return Err(why),
+            Ok(Ok(())) if number < settings.count => tokio::time::sleep_until(next).await,
+            Ok(Ok(())) | Err(_) => {}
+        }
+    }
+    Err("no reply came".to_owned())
+}
+
+/// One request and its reply.
+async fn once(
+    ping: &Ping,
+    echo: &Echo<'_>,
+    address: Address,
+    phases: &mut Phases,
+) -> Result<(), String> {
     let sent = Instant::now();
-    ping.send(&request, address)
+    ping.send(&echo.encode(), address)
         .await
         .map_err(|e| format!("sending: {e}"))?;
+    phases.sent += 1;
     let hops = ping
-        .receive(&echo, address)
+        .receive(echo, address)
         .await
         .map_err(|e| format!("receiving: {e}"))?;
-    phases.rtt = sent.elapsed().as_secs_f64();
-    Ok(hops)
+    let trip = sent.elapsed().as_secs_f64();
+    if phases.trips.is_empty() {
+        (phases.rtt, phases.hops) = (trip, hops);
+    }
+    phases.trips.push(trip);
+    Ok(())
 }
 
 /// The default text cut or filled with zero bytes.

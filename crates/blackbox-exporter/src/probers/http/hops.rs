@@ -5,12 +5,14 @@ use super::{Measured, token};
 use crate::client::{self, Answer, Outgoing, Payload, Times, header_name, header_value};
 use crate::config::{Client, Http, TlsOptions, read_secret};
 use crate::net::address::{Address, bracketed};
+use crate::net::dial;
 use crate::probe::Probe;
 use crate::url::Url;
 use crate::{debug, tls};
 use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use std::net::IpAddr;
 
 /// Redirects that are followed.
 const MOST_REDIRECTS: u32 = 10;
@@ -55,13 +57,13 @@ impl Start {
             .iter()
             .rev()
             .find(|h| h.0.eq_ignore_ascii_case("host"));
-        let host = configured.map_or("", |h| h.1.as_str());
-        let server_name = match host {
+        let host = configured.map_or(String::new(), |h| crate::url::ascii_host(&h.1));
+        let server_name = match host.as_str() {
             "" => url.hostname().to_owned(),
             host => crate::url::split_host(host).0.to_owned(),
         };
         Ok(Start {
-            host: host.to_owned(),
+            host,
             server_name,
             url,
         })
@@ -101,6 +103,7 @@ impl Trust {
 /// What all hops share.
 struct Chain<'m> {
     settings: &'m Http,
+    source: Option<IpAddr>,
     /// Configured headers and credentials of the first request.
     headers: HeaderMap,
     /// Headers that every request gets in addition.
@@ -119,6 +122,7 @@ struct Chain<'m> {
 /// What can be said of a request before it is sent.
 #[derive(Debug)]
 pub struct Prepared {
+    source: Option<IpAddr>,
     method: Method,
     body: Payload,
 }
@@ -132,6 +136,7 @@ impl Prepared {
             text => Method::try_from(text).map_err(|_| format!("invalid method {text:?}"))?,
         };
         Ok(Prepared {
+            source: dial::source(&settings.source_ip_address)?,
             method,
             body: payload(settings)?,
         })
@@ -147,12 +152,17 @@ pub async fn follow(
     measured: &mut Measured,
 ) -> Result<Final, String> {
     let settings = &probe.module.http;
-    let mut chain = Chain::new(settings, &start, prepared.body, address).await?;
+    let Prepared {
+        source,
+        method,
+        body,
+    } = prepared;
+    let mut chain = Chain::new(settings, &start, source, body, address).await?;
     let mut hop = Hop {
         url: start.url,
         host: start.host,
         address,
-        method: prepared.method,
+        method,
         with_body: true,
         referer: None,
     };
@@ -225,6 +235,7 @@ impl<'m> Chain<'m> {
     async fn new(
         settings: &'m Http,
         start: &Start,
+        source: Option<IpAddr>,
         body: Payload,
         address: Option<Address>,
     ) -> Result<Self, String> {
@@ -248,6 +259,7 @@ impl<'m> Chain<'m> {
         };
         Ok(Chain {
             settings,
+            source,
             headers,
             added: added_headers(client)?,
             authorization,
@@ -270,6 +282,7 @@ impl<'m> Chain<'m> {
         let client = &self.settings.client;
         let empty = Payload::default();
         let outgoing = Outgoing {
+            source: self.source,
             url: &hop.url,
             address: hop.address,
             server_name: if first {

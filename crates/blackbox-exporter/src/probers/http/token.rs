@@ -98,6 +98,7 @@ async fn ask(
         chunked: false,
     };
     let outgoing = Outgoing {
+        source: None,
         url,
         address: None,
         server_name: url.hostname(),
