@@ -43,6 +43,11 @@ impl MariaDb {
                 "--datadir={}",
                 self.folder.path().join("data").display()
             ))
+            // A server that starts removes the temporary tables of others from a shared folder.
+            .arg(format!(
+                "--tmpdir={}",
+                self.folder.path().join("data").display()
+            ))
             .arg(format!("--socket={}", self.socket().display()))
             .arg(format!("--port={}", self.port))
             .args([

@@ -496,6 +496,39 @@ fn a_locked_table_costs_its_own_series() {
 }
 
 #[test]
+fn a_statement_ends_with_the_scrape_that_wants_it() {
+    let server = MariaDb::start(&[]);
+    server.sql(ACCOUNTS);
+    server.sql(LOAD);
+    let file = my_cnf(server.folder(), &client_section(&server));
+    let daemon = start(
+        &file,
+        &["--collect.heartbeat", "--exporter.lock_wait_timeout=600"],
+    );
+    let _lock = server.hold("LOCK TABLES heartbeat.heartbeat WRITE");
+    let waiting = |wanted: &str| {
+        let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'exporter' \
+                     AND state LIKE 'Waiting for table metadata lock%'";
+        let patience = Instant::now() + Duration::from_secs(30);
+        while server.sql(count).trim() != wanted {
+            assert!(Instant::now() < patience, "{}", daemon.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    // By itself it would wait for much longer than the test does.
+    let request =
+        "GET /metrics HTTP/1.1\r\nHost: t\r\nX-Prometheus-Scrape-Timeout-Seconds: 500\r\n\r\n";
+    for _ in 0..3 {
+        let mut client = daemon.connect();
+        client.send(request).unwrap();
+        waiting("1");
+        drop(client);
+        waiting("0");
+    }
+    assert!(threads(&server, "exporter") <= 2);
+}
+
+#[test]
 fn servers_hang_end_and_come_back() {
     let mut server = MariaDb::start(&[]);
     server.sql(ACCOUNTS);

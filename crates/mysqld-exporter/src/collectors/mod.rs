@@ -10,7 +10,7 @@ use std::pin::Pin;
 
 mod grid;
 mod names;
-mod sql;
+pub(crate) mod sql;
 pub mod status_value;
 mod user_statistics;
 

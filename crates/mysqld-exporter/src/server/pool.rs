@@ -7,7 +7,9 @@
 
 use super::connect::{Connected, Route};
 use super::{Error, Rows, Version};
+use crate::collectors::sql::literal;
 use mysql_async::prelude::Queryable;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
@@ -16,6 +18,10 @@ use tokio::sync::{Notify, oneshot};
 const PATIENCE: Duration = Duration::from_millis(40);
 /// How long a statement is waited for behind the end of its scrape.
 const OVERDUE: Duration = Duration::from_secs(60);
+/// How long a statement that nobody waits for is left to end by itself before it is killed.
+const GRACE: Duration = Duration::from_millis(250);
+/// How long killing may take, the wait for a connection included.
+const KILLING: Duration = Duration::from_secs(10);
 /// How long no further connection is tried after the server refused one.
 const REFUSED: Duration = Duration::from_secs(60);
 
@@ -140,6 +146,30 @@ impl Pool {
         running.any(|(name, deadline)| *name == collector && *deadline <= now)
     }
 
+    /// Has the server end a statement of ours, over another connection under the limit. Where a proxy
+    /// hands out numbers of its own, or the statement has ended, nothing is killed.
+    async fn kill(self: &Arc<Self>, connection: u32, sql: &str) {
+        let until = Instant::now() + KILLING;
+        let killing = async {
+            let mut lease = self.acquire(until).await?;
+            let running = format!(
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE ID = {connection} AND \
+                 INFO = {}",
+                literal(sql)
+            );
+            let found = run(lease.kept()?, &running).await?;
+            if found.scalar() == Some("1") {
+                run(lease.kept()?, &format!("KILL QUERY {connection}")).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        match tokio::time::timeout_at(until.into(), killing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(err)) => tracing::debug!(%err, "a statement could not be killed"),
+            Err(_) => tracing::debug!("a statement could not be killed in time"),
+        }
+    }
+
     /// Closes idle connections beyond so many.
     pub fn keep_idle(&self, most: usize) {
         let mut state = self.state();
@@ -226,24 +256,19 @@ impl Lease {
     }
 
     /// Runs a statement of a collector. Whoever waits for it may leave: the statement is seen to its
-    /// end, then the connection is free again.
+    /// end, which the server is asked to bring about, then the connection or its place is free again.
     pub async fn query(
         self,
         collector: &'static str,
         sql: String,
         deadline: Instant,
     ) -> Option<(Lease, Answer)> {
-        let (tell, told) = oneshot::channel();
+        let (mut tell, told) = oneshot::channel();
         let mut lease = self;
         let running = Running::new(lease.pool.clone(), (collector, deadline));
         tokio::spawn(async move {
             let _running = running;
-            let answer = async { run(lease.kept()?, &sql).await };
-            let late = deadline + OVERDUE;
-            let answer = match tokio::time::timeout_at(late.into(), answer).await {
-                Ok(answer) => answer,
-                Err(_) => Err(Error::Connection("the server hangs".to_owned())),
-            };
+            let answer = lease.run_to_its_end(&sql, deadline, &mut tell).await;
             if matches!(answer, Err(Error::Connection(_))) {
                 lease.close();
             }
@@ -251,6 +276,35 @@ impl Lease {
             let _ = tell.send((lease, answer));
         });
         told.await.ok()
+    }
+
+    async fn run_to_its_end(
+        &mut self,
+        sql: &str,
+        deadline: Instant,
+        tell: &mut oneshot::Sender<(Lease, Answer)>,
+    ) -> Answer {
+        let pool = self.pool.clone();
+        let kept = self.kept()?;
+        let connection = kept.connected.conn.id();
+        let hangs = || Err(Error::Connection("the server hangs".to_owned()));
+        let late = deadline + OVERDUE;
+        let mut answer = pin!(tokio::time::timeout_at(late.into(), run(kept, sql)));
+        let left = async {
+            tell.closed().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            answer = answer.as_mut() => return answer.unwrap_or_else(|_| hangs()),
+            () = left => {}
+        }
+        let (ended, ()) = tokio::join!(answer, pool.kill(connection, sql));
+        match ended {
+            // The kill may arrive late, and must not meet another statement.
+            Ok(_) => Err(Error::Connection("the statement was abandoned".to_owned())),
+            Err(_) => hangs(),
+        }
     }
 }
 
