@@ -475,6 +475,21 @@ fn ways_of_tls() {
         ("127.0.0.1", "sslmode=prefer".to_owned(), 1.0),
         (
             "127.0.0.1",
+            "ssl_min_protocol_version=TLSv1.3".to_owned(),
+            1.0,
+        ),
+        (
+            "127.0.0.1",
+            "ssl_max_protocol_version=TLSv1.2".to_owned(),
+            1.0,
+        ),
+        (
+            "127.0.0.1",
+            "ssl_max_protocol_version=TLSv1.1".to_owned(),
+            0.0,
+        ),
+        (
+            "127.0.0.1",
             format!("sslmode=require&sslrootcert={root}"),
             1.0,
         ),
@@ -562,6 +577,21 @@ fn ways_of_tls() {
         let reply = scrape(&exporter, 10.0);
         assert_eq!(reply.value("pg_up"), Some(up), "{name}: {}", exporter.log());
         assert!(!exporter.log().contains("s3cret"), "{}", exporter.log());
+    }
+
+    // One that has no newer TLS than some name asks for.
+    server.configure(&["ssl_max_protocol_version = 'TLSv1.2'"]);
+    server.stop();
+    server.launch();
+    for (least, up) in [("TLSv1.2", 1.0), ("TLSv1.3", 0.0)] {
+        let name = format!(
+            "postgres://tls:s3cret@127.0.0.1:{port}/postgres?ssl_min_protocol_version={least}"
+        );
+        let mut exporter = exporter(&[("DATA_SOURCE_NAME", &name)], &[]);
+        expect(&scrape(&exporter, 10.0), "pg_up", up);
+        if up == 0.0 {
+            exporter.wait_for_log("older than TLSv1.3");
+        }
     }
 }
 

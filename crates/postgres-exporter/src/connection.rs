@@ -265,6 +265,7 @@ impl Connection {
         wanted: Session,
         deadline: Instant,
     ) -> Result<(), Failure> {
+        let is_encrypted = !matches!(options.get_ssl_mode(), PgSslMode::Disable);
         const WHO: &str = "SELECT version(), \
             max(CASE name WHEN 'server_version' THEN setting END), \
             max(CASE name WHEN 'statement_timeout' THEN reset_val END), \
@@ -274,6 +275,9 @@ impl Connection {
         let rows = self.query(WHO, Limits::until(deadline)).await?;
         self.server = Arc::new(server(&rows, settings.time_zone()));
         self.backend = process(&rows).map(|id| Backend { options, id });
+        if settings.versions.newest_only && is_encrypted {
+            self.check_tls(deadline).await?;
+        }
         let kind = match wanted {
             Session::Any | Session::PreferStandby => return Ok(()),
             Session::ReadWrite => "current_setting('transaction_read_only') = 'off'",
@@ -288,6 +292,22 @@ impl Connection {
             _ => Err(Failure::Unreachable(
                 "the server is not of the kind that target_session_attrs asks for".to_owned(),
             )),
+        }
+    }
+
+    /// Whether the session's TLS is 1.3, as the server tells it; behind a pooler it tells of another.
+    async fn check_tls(&mut self, deadline: Instant) -> Result<(), Failure> {
+        const VERSION: &str = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        let refused = |why: &str| Failure::Unreachable(format!("ssl_min_protocol_version: {why}"));
+        if self.backend.is_none() {
+            return Err(refused("TLSv1.3 cannot be made sure of behind a pooler"));
+        }
+        let rows = self.query(VERSION, Limits::until(deadline)).await?;
+        match rows.first().and_then(|row| row.text(0)) {
+            Some("TLSv1.3") => Ok(()),
+            Some(_) => Err(refused("the server's TLS is older than TLSv1.3")),
+            // With sslmode=prefer or allow there may be none.
+            None => Ok(()),
         }
     }
 
