@@ -85,7 +85,7 @@ impl Pool {
                 return Ok(lease);
             }
             if let Some(lease) = self.claim(patient) {
-                match lease.connect().await {
+                match lease.connect(deadline).await {
                     Ok(lease) => return Ok(lease),
                     // Those that are open will come back.
                     Err(error) if self.is_refused() => why = error,
@@ -179,13 +179,21 @@ impl Pool {
     }
 }
 
+/// How long statements may take on the server: rounded down by a little, so that the next scrape's
+/// time is enough for it too.
+fn limit(deadline: Instant) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    left.mul_f64(0.98)
+}
+
 impl Lease {
-    async fn connect(mut self) -> Result<Self, Error> {
-        let connected = self.pool.route.connect().await?;
+    async fn connect(mut self, deadline: Instant) -> Result<Self, Error> {
+        let limit = limit(deadline);
+        let connected = self.pool.route.connect(limit).await?;
         self.kept = Some(Kept {
             connected,
             made: Instant::now(),
-            limit: None,
+            limit: Some(limit),
         });
         Ok(self)
     }
@@ -240,19 +248,10 @@ impl Lease {
         if kept.limit.is_some_and(fits) {
             return Ok(());
         }
-        // Rounded down by a little, so that the next scrape's time is enough for it too.
-        let limit = left.mul_f64(0.98);
+        let limit = limit(deadline);
         kept.connected.limit_statements(limit).await?;
         kept.limit = Some(limit);
         Ok(())
-    }
-
-    /// The same in the middle of a scrape, where the limit that was set at its start is near enough.
-    pub async fn limit_statements_once(&mut self, deadline: Instant) -> Result<(), Error> {
-        match self.kept()?.limit {
-            Some(_) => Ok(()),
-            None => self.limit_statements(deadline).await,
-        }
     }
 
     /// Runs a statement of a collector. Whoever waits for it may leave: the statement is seen to its
