@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_millis(40);
 const OVERDUE: Duration = Duration::from_secs(60);
 /// How long a statement that nobody waits for is left to end by itself before it is killed.
 const GRACE: Duration = Duration::from_millis(250);
-/// How long killing may take, the wait for a connection included.
-const KILLING: Duration = Duration::from_secs(10);
+/// How long killing may take.
+const KILLING: Duration = Duration::from_secs(2);
 /// How long no further connection is tried after the server refused one.
 const REFUSED: Duration = Duration::from_secs(60);
 
@@ -146,30 +146,6 @@ impl Pool {
         running.any(|(name, deadline)| *name == collector && *deadline <= now)
     }
 
-    /// Has the server end a statement of ours, over another connection under the limit. Where a proxy
-    /// hands out numbers of its own, or the statement has ended, nothing is killed.
-    async fn kill(self: &Arc<Self>, connection: u32, sql: &str) {
-        let until = Instant::now() + KILLING;
-        let killing = async {
-            let mut lease = self.acquire(until).await?;
-            let running = format!(
-                "SELECT COUNT(*) FROM information_schema.processlist WHERE ID = {connection} AND \
-                 INFO = {}",
-                literal(sql)
-            );
-            let found = run(lease.kept()?, &running).await?;
-            if found.scalar() == Some("1") {
-                run(lease.kept()?, &format!("KILL QUERY {connection}")).await?;
-            }
-            Ok::<(), Error>(())
-        };
-        match tokio::time::timeout_at(until.into(), killing).await {
-            Ok(Ok(())) => {}
-            Ok(Err(err)) => tracing::debug!(%err, "a statement could not be killed"),
-            Err(_) => tracing::debug!("a statement could not be killed in time"),
-        }
-    }
-
     /// Closes idle connections beyond so many.
     pub fn keep_idle(&self, most: usize) {
         let mut state = self.state();
@@ -289,20 +265,46 @@ impl Lease {
         let hangs = || Err(Error::Connection("the server hangs".to_owned()));
         let late = deadline + OVERDUE;
         let mut answer = pin!(tokio::time::timeout_at(late.into(), run(kept, sql)));
-        let left = async {
+        let another = async {
             tell.closed().await;
             tokio::time::sleep(GRACE).await;
+            match pool.acquire(late).await {
+                Ok(lease) => lease,
+                Err(_) => std::future::pending().await,
+            }
         };
-        tokio::select! {
+        let another = tokio::select! {
             biased;
             answer = answer.as_mut() => return answer.unwrap_or_else(|_| hangs()),
-            () = left => {}
-        }
-        let (ended, ()) = tokio::join!(answer, pool.kill(connection, sql));
+            another = another => another,
+        };
+        let (ended, ()) = tokio::join!(answer, another.kill(connection, sql));
         match ended {
             // The kill may arrive late, and must not meet another statement.
             Ok(_) => Err(Error::Connection("the statement was abandoned".to_owned())),
             Err(_) => hangs(),
+        }
+    }
+
+    /// Has the server end a statement of ours on another connection. Where a proxy hands out numbers
+    /// of its own, or the statement has ended, nothing is killed.
+    async fn kill(mut self, connection: u32, sql: &str) {
+        let killing = async {
+            let running = format!(
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE ID = {connection} AND \
+                 INFO = {}",
+                literal(sql)
+            );
+            let found = run(self.kept()?, &running).await?;
+            if found.scalar() == Some("1") {
+                run(self.kept()?, &format!("KILL QUERY {connection}")).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        match tokio::time::timeout(KILLING, killing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(err)) => tracing::debug!(%err, "a statement could not be killed"),
+            Err(_) => tracing::debug!("a statement could not be killed in time"),
         }
     }
 }
