@@ -906,6 +906,26 @@ fn custom_queries_and_discovery() {
     }
 }
 
+#[test]
+fn labels_of_sessions_can_be_dropped() {
+    let server = Postgres::start(&newest(), &[]);
+    let drop = "--collector.stat_activity.drop-labels=usename, application_name";
+    let exporter = exporter_for(&server, &[drop]);
+    let _session = server.session("postgres", "BEGIN; SELECT 1;");
+    server.wait_until(
+        "postgres",
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'idle in transaction')",
+    );
+    let reply = scrape(&exporter, 10.0);
+    expect(
+        &reply,
+        "pg_stat_activity_count{application_name=\"\",backend_type=\"client backend\",\
+         datname=\"postgres\",state=\"idle in transaction\",usename=\"\",wait_event=\"ClientRead\",\
+         wait_event_type=\"Client\"}",
+        1.0,
+    );
+}
+
 /// Statements that an exporter's user was counted for by the server.
 fn counted(server: &Postgres) -> usize {
     let count = "SELECT COALESCE(sum(calls), 0) FROM pg_stat_statements WHERE userid = \
