@@ -117,6 +117,11 @@ impl MariaDb {
             .to_owned()
     }
 
+    /// Runs statements as root that may fail, and tells whether they did not.
+    pub fn try_sql(&self, statements: &str) -> bool {
+        self.client(statements).output().unwrap().status.success()
+    }
+
     /// Runs statements as root in the background, in a session that lasts until it is dropped.
     pub fn hold(&self, statements: &str) -> Held {
         let mut command = self.client(&format!("{statements}; SELECT 'held'; SELECT SLEEP(600)"));
