@@ -158,7 +158,6 @@ impl Limits {
 }
 
 /// The process of the server that a session is, and the way to it.
-#[derive(Clone)]
 pub struct Backend {
     options: PgConnectOptions,
     id: u32,
@@ -185,7 +184,7 @@ pub struct Connection {
     session: PgConnection,
     server: Arc<Server>,
     /// Where the session is ours alone, with no pooler between.
-    backend: Option<Backend>,
+    backend: Option<Arc<Backend>>,
     /// The time limit that the session has, where we gave it one.
     limit: Option<Duration>,
 }
@@ -274,7 +273,7 @@ impl Connection {
             WHERE name IN ('server_version', 'statement_timeout', 'log_timezone', 'xmlbinary')";
         let rows = self.query(WHO, Limits::until(deadline)).await?;
         self.server = Arc::new(server(&rows, settings.time_zone()));
-        self.backend = process(&rows).map(|id| Backend { options, id });
+        self.backend = process(&rows).map(|id| Arc::new(Backend { options, id }));
         if settings.versions.newest_only && is_encrypted {
             self.check_tls(deadline).await?;
         }
@@ -317,7 +316,7 @@ impl Connection {
     }
 
     /// The process that the session is, where it can be told.
-    pub fn backend(&self) -> Option<&Backend> {
+    pub fn backend(&self) -> Option<&Arc<Backend>> {
         self.backend.as_ref()
     }
 

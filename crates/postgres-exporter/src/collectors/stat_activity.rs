@@ -75,7 +75,7 @@ pub fn new(setup: &Setup) -> Result<Statements, String> {
     }
     Ok(Statements::one(
         move |version| question(version, &dropped),
-        |rows, version, out| put(rows, version, out),
+        put,
     ))
 }
 
