@@ -43,6 +43,11 @@ impl MariaDb {
                 "--datadir={}",
                 self.folder.path().join("data").display()
             ))
+            // A server that starts removes the temporary tables of others from a shared folder.
+            .arg(format!(
+                "--tmpdir={}",
+                self.folder.path().join("data").display()
+            ))
             .arg(format!("--socket={}", self.socket().display()))
             .arg(format!("--port={}", self.port))
             .args([
@@ -110,6 +115,11 @@ impl MariaDb {
             .unwrap()
             .trim_end()
             .to_owned()
+    }
+
+    /// Runs statements as root that may fail, and tells whether they did not.
+    pub fn try_sql(&self, statements: &str) -> bool {
+        self.client(statements).output().unwrap().status.success()
     }
 
     /// Runs statements as root in the background, in a session that lasts until it is dropped.

@@ -33,7 +33,7 @@ const LOAD: &str = "
 fn all_collectors() -> Vec<String> {
     let help = run(MYSQLD, &["--help"]);
     let text = String::from_utf8([help.stdout, help.stderr].concat()).unwrap();
-    let options = ["heartbeat.utc", "processes_by", "legacy-names"];
+    let options = ["heartbeat.utc", "processes_by", "legacy-names", "log-files"];
     let switches = text
         .split_whitespace()
         .filter_map(|w| w.strip_prefix("--[no-]collect."));
@@ -491,6 +491,101 @@ fn a_locked_table_costs_its_own_series() {
     let patience = Instant::now() + Duration::from_secs(60);
     while success(&daemon.get("/metrics"), "heartbeat") != Some(1.0) {
         assert!(Instant::now() < patience, "{}", daemon.log());
+    }
+    assert!(threads(&server, "exporter") <= 2);
+}
+
+#[test]
+fn open_transactions_and_chosen_tables() {
+    // Times of transactions are those of the host, whatever the zone of sessions is.
+    let server = MariaDb::start(&["--default-time-zone=+05:00"]);
+    server.sql(ACCOUNTS);
+    server.sql(
+        "CREATE DATABASE shop; CREATE TABLE shop.goods (id INT PRIMARY KEY) ENGINE=InnoDB; CREATE \
+         TABLE shop.goods_old (id INT) ENGINE=InnoDB; CREATE TABLE shop.other (id INT) \
+         ENGINE=InnoDB; INSERT INTO shop.goods VALUES (1)",
+    );
+    let file = my_cnf(server.folder(), &client_section(&server));
+    let daemon = start(
+        &file,
+        &[
+            "--collect.info_schema.innodb_trx",
+            "--collect.info_schema.tables",
+            "--collect.info_schema.tables.include=^shop[.]goods",
+            "--collect.info_schema.tables.exclude=_old$",
+        ],
+    );
+    let value = |what: &str| {
+        let reply = daemon.get("/metrics");
+        let series = format!("mysql_info_schema_innodb_trx_{what}");
+        reply
+            .value(&series)
+            .unwrap_or_else(|| panic!("{series}: {}", daemon.log()))
+    };
+    let until = |holds: &dyn Fn() -> bool| {
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !holds() {
+            assert!(Instant::now() < patience, "{}", daemon.log());
+        }
+    };
+    assert_eq!((value("open"), value("oldest_seconds")), (0.0, 0.0));
+    let _writer = server.hold("START TRANSACTION; DELETE FROM shop.goods WHERE id = 1");
+    // The server renders that table anew every tenth of a second.
+    until(&|| value("open") == 1.0 && value("rows_modified") == 1.0);
+    assert_eq!(value("lock_waits"), 0.0);
+    // Ends by itself after a few seconds, with an error.
+    let waiting =
+        "SET innodb_lock_wait_timeout = 8; SELECT id FROM shop.goods WHERE id = 1 FOR UPDATE";
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| server.try_sql(waiting));
+        until(&|| value("lock_waits") == 1.0);
+        // Within the hour that a wrong zone would add five times.
+        let (oldest, longest) = (value("oldest_seconds"), value("longest_lock_wait_seconds"));
+        assert!((0.0..600.0).contains(&oldest), "{oldest}");
+        assert!((0.0..600.0).contains(&longest), "{longest}");
+        assert!(!waiter.join().unwrap());
+    });
+    let text = daemon.get("/metrics").text();
+    let tables = text
+        .lines()
+        .filter(|l| l.starts_with("mysql_info_schema_table_rows{"));
+    let tables: Vec<_> = tables.collect();
+    assert_eq!(tables.len(), 1, "{tables:?}");
+    assert!(
+        tables[0].contains("schema=\"shop\",table=\"goods\""),
+        "{tables:?}"
+    );
+}
+
+#[test]
+fn a_statement_ends_with_the_scrape_that_wants_it() {
+    let server = MariaDb::start(&[]);
+    server.sql(ACCOUNTS);
+    server.sql(LOAD);
+    let file = my_cnf(server.folder(), &client_section(&server));
+    let daemon = start(
+        &file,
+        &["--collect.heartbeat", "--exporter.lock_wait_timeout=600"],
+    );
+    let _lock = server.hold("LOCK TABLES heartbeat.heartbeat WRITE");
+    let waiting = |wanted: &str| {
+        let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'exporter' \
+                     AND state LIKE 'Waiting for table metadata lock%'";
+        let patience = Instant::now() + Duration::from_secs(30);
+        while server.sql(count).trim() != wanted {
+            assert!(Instant::now() < patience, "{}", daemon.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    // By itself it would wait for much longer than the test does.
+    let request =
+        "GET /metrics HTTP/1.1\r\nHost: t\r\nX-Prometheus-Scrape-Timeout-Seconds: 500\r\n\r\n";
+    for _ in 0..3 {
+        let mut client = daemon.connect();
+        client.send(request).unwrap();
+        waiting("1");
+        drop(client);
+        waiting("0");
     }
     assert!(threads(&server, "exporter") <= 2);
 }

@@ -476,6 +476,21 @@ fn ways_of_tls() {
         ("127.0.0.1", "sslmode=prefer".to_owned(), 1.0),
         (
             "127.0.0.1",
+            "ssl_min_protocol_version=TLSv1.3".to_owned(),
+            1.0,
+        ),
+        (
+            "127.0.0.1",
+            "ssl_max_protocol_version=TLSv1.2".to_owned(),
+            1.0,
+        ),
+        (
+            "127.0.0.1",
+            "ssl_max_protocol_version=TLSv1.1".to_owned(),
+            0.0,
+        ),
+        (
+            "127.0.0.1",
             format!("sslmode=require&sslrootcert={root}"),
             1.0,
         ),
@@ -563,6 +578,21 @@ fn ways_of_tls() {
         let reply = scrape(&exporter, 10.0);
         assert_eq!(reply.value("pg_up"), Some(up), "{name}: {}", exporter.log());
         assert!(!exporter.log().contains("s3cret"), "{}", exporter.log());
+    }
+
+    // One that has no newer TLS than some name asks for.
+    server.configure(&["ssl_max_protocol_version = 'TLSv1.2'"]);
+    server.stop();
+    server.launch();
+    for (least, up) in [("TLSv1.2", 1.0), ("TLSv1.3", 0.0)] {
+        let name = format!(
+            "postgres://tls:s3cret@127.0.0.1:{port}/postgres?ssl_min_protocol_version={least}"
+        );
+        let mut exporter = exporter(&[("DATA_SOURCE_NAME", &name)], &[]);
+        expect(&scrape(&exporter, 10.0), "pg_up", up);
+        if up == 0.0 {
+            exporter.wait_for_log("older than TLSv1.3");
+        }
     }
 }
 
@@ -877,6 +907,26 @@ fn custom_queries_and_discovery() {
     }
 }
 
+#[test]
+fn labels_of_sessions_can_be_dropped() {
+    let server = Postgres::start(&newest(), &[]);
+    let drop = "--collector.stat_activity.drop-labels=usename, application_name";
+    let exporter = exporter_for(&server, &[drop]);
+    let _session = server.session("postgres", "BEGIN; SELECT 1;");
+    server.wait_until(
+        "postgres",
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'idle in transaction')",
+    );
+    let reply = scrape(&exporter, 10.0);
+    expect(
+        &reply,
+        "pg_stat_activity_count{application_name=\"\",backend_type=\"client backend\",\
+         datname=\"postgres\",state=\"idle in transaction\",usename=\"\",wait_event=\"ClientRead\",\
+         wait_event_type=\"Client\"}",
+        1.0,
+    );
+}
+
 /// Statements that an exporter's user was counted for by the server.
 fn counted(server: &Postgres) -> usize {
     let count = "SELECT COALESCE(sum(calls), 0) FROM pg_stat_statements WHERE userid = \
@@ -906,7 +956,9 @@ const COUNTED: &[&str] = &[
 #[test]
 fn limits_are_not_set_for_every_statement() {
     let server = Postgres::start(&newest(), COUNTED);
-    let exporter = exporter(&[("DATA_SOURCE_NAME", &counting(&server))], &[]);
+    // A further connection, which a busy machine brings about, would count as well.
+    let one = ["--connections.max=1"];
+    let exporter = exporter(&[("DATA_SOURCE_NAME", &counting(&server))], &one);
     for _ in 0..3 {
         assert_eq!(failed(&scrape(&exporter, 10.0)), [""; 0]);
     }

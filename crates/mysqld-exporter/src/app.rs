@@ -256,7 +256,7 @@ mod tests {
                 assert!(family.labels.is_sorted(), "{}", family.name);
             }
         }
-        assert_eq!(TABLE.len(), 36);
+        assert_eq!(TABLE.len(), 37);
         assert_eq!(TABLE.iter().filter(|d| d.default_on()).count(), 6);
     }
 }

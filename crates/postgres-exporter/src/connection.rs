@@ -158,7 +158,6 @@ impl Limits {
 }
 
 /// The process of the server that a session is, and the way to it.
-#[derive(Clone)]
 pub struct Backend {
     options: PgConnectOptions,
     id: u32,
@@ -185,7 +184,7 @@ pub struct Connection {
     session: PgConnection,
     server: Arc<Server>,
     /// Where the session is ours alone, with no pooler between.
-    backend: Option<Backend>,
+    backend: Option<Arc<Backend>>,
     /// The time limit that the session has, where we gave it one.
     limit: Option<Duration>,
 }
@@ -212,7 +211,8 @@ impl Connection {
         for session in wanted {
             for (index, host) in hosts.iter().enumerate() {
                 let turn = turn(settings, deadline, hosts.len() - index);
-                let opening = Self::open_host(settings, unmarked, host, session, turn);
+                let ends = (turn, deadline);
+                let opening = Self::open_host(settings, unmarked, host, session, ends);
                 match tokio::time::timeout_at(turn.into(), opening).await {
                     Ok(Ok(connection)) => return Ok(connection),
                     Ok(Err(failure)) => why = at(host, &failure),
@@ -228,7 +228,7 @@ impl Connection {
         unmarked: &AtomicBool,
         host: &Host,
         wanted: Session,
-        deadline: Instant,
+        ends: (Instant, Instant),
     ) -> Result<Self, Failure> {
         let mut why = Failure::TooLate;
         let ways = if host.is_socket() {
@@ -247,7 +247,7 @@ impl Connection {
                         limit: None,
                     };
                     connection
-                        .introduce(settings, options, wanted, deadline)
+                        .introduce(settings, options, wanted, ends)
                         .await?;
                     return Ok(connection);
                 }
@@ -257,23 +257,32 @@ impl Connection {
         Err(why)
     }
 
-    /// Learns who the server is, and whether it is of the wanted kind.
+    /// Learns who the server is, and whether it is of the wanted kind, until the end of its turn;
+    /// statements are limited by that of the scrape.
     async fn introduce(
         &mut self,
         settings: &Settings,
         options: PgConnectOptions,
         wanted: Session,
-        deadline: Instant,
+        (deadline, scrape): (Instant, Instant),
     ) -> Result<(), Failure> {
-        const WHO: &str = "SELECT version(), \
-            max(CASE name WHEN 'server_version' THEN setting END), \
-            max(CASE name WHEN 'statement_timeout' THEN reset_val END), \
-            max(CASE name WHEN 'log_timezone' THEN setting END), \
-            max(CASE name WHEN 'xmlbinary' THEN source END), pg_backend_pid() FROM pg_settings \
-            WHERE name IN ('server_version', 'statement_timeout', 'log_timezone', 'xmlbinary')";
-        let rows = self.query(WHO, Limits::until(deadline)).await?;
+        let is_encrypted = !matches!(options.get_ssl_mode(), PgSslMode::Disable);
+        // The session that is ours alone is given its limit by the same statement, which waits for
+        // nothing itself.
+        let fair = Limits {
+            fair: true,
+            ..Limits::until(scrape)
+        };
+        let limit = self.timeout(fair.from_now().deadline);
+        let rows = self.send(who(limit), 0).await?;
         self.server = Arc::new(server(&rows, settings.time_zone()));
-        self.backend = process(&rows).map(|id| Backend { options, id });
+        self.backend = process(&rows).map(|id| Arc::new(Backend { options, id }));
+        // A shorter limit of the user's own is put in force again by the first statement.
+        let own = self.server.statement_timeout.is_some_and(|own| own < limit);
+        self.limit = Some(limit).filter(|_| self.backend.is_some() && !own);
+        if settings.versions.newest_only && is_encrypted {
+            self.check_tls(deadline).await?;
+        }
         let kind = match wanted {
             Session::Any | Session::PreferStandby => return Ok(()),
             Session::ReadWrite => "current_setting('transaction_read_only') = 'off'",
@@ -291,13 +300,29 @@ impl Connection {
         }
     }
 
+    /// Whether the session's TLS is 1.3, as the server tells it; behind a pooler it tells of another.
+    async fn check_tls(&mut self, deadline: Instant) -> Result<(), Failure> {
+        const VERSION: &str = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        let refused = |why: &str| Failure::Unreachable(format!("ssl_min_protocol_version: {why}"));
+        if self.backend.is_none() {
+            return Err(refused("TLSv1.3 cannot be made sure of behind a pooler"));
+        }
+        let rows = self.query(VERSION, Limits::until(deadline)).await?;
+        match rows.first().and_then(|row| row.text(0)) {
+            Some("TLSv1.3") => Ok(()),
+            Some(_) => Err(refused("the server's TLS is older than TLSv1.3")),
+            // With sslmode=prefer or allow there may be none.
+            None => Ok(()),
+        }
+    }
+
     /// The server.
     pub fn server(&self) -> &Arc<Server> {
         &self.server
     }
 
     /// The process that the session is, where it can be told.
-    pub fn backend(&self) -> Option<&Backend> {
+    pub fn backend(&self) -> Option<&Arc<Backend>> {
         self.backend.as_ref()
     }
 
@@ -445,6 +470,21 @@ fn refuses_parameters(error: &sqlx::Error) -> bool {
     let code = error.code().unwrap_or_default();
     let others = ["28", "3D", "53", "57"];
     !others.iter().any(|class| code.starts_with(class))
+}
+
+/// What a session is asked first: who the server is, and whether [`MARK`] has reached it; there
+/// statements may take so long from then on.
+fn who(limit: Duration) -> String {
+    let limit = limit.as_millis();
+    format!(
+        "SELECT version(), max(CASE name WHEN 'server_version' THEN setting END), \
+         max(CASE name WHEN 'statement_timeout' THEN reset_val END), \
+         max(CASE name WHEN 'log_timezone' THEN setting END), \
+         max(CASE name WHEN 'xmlbinary' THEN source END), pg_backend_pid(), \
+         max(CASE WHEN name = 'xmlbinary' AND source = 'client' THEN \
+         set_config('statement_timeout', '{limit}', false) END) FROM pg_settings \
+         WHERE name IN ('server_version', 'statement_timeout', 'log_timezone', 'xmlbinary')"
+    )
 }
 
 /// The process that a session is, where [`MARK`] has reached it.

@@ -125,6 +125,13 @@ impl Target {
         let settings = self.source.dsn();
         let settings = settings.and_then(|dsn| Settings::resolve(&dsn, &self.env));
         let unmarked = self.unmarked.clone();
+        if settings.as_ref().is_ok_and(|s| s.versions.not_newest) && self.first_time("tls") {
+            let server = self.server();
+            tracing::warn!(
+                server,
+                "ssl_max_protocol_version=TLSv1.2 is not kept to: TLS 1.3 is used where both know it"
+            );
+        }
         async move {
             let settings = settings.map_err(Failure::Unreachable)?;
             Connection::open(&settings, &unmarked, deadline).await

@@ -12,6 +12,11 @@ exporter_core::flags! {
         /// Databases whose tables are collected, separated by commas, or * for all but those of the
         /// server itself.
         "collect.info_schema.tables.databases" databases: String = ["*"];
+        /// Regular expression of the server: only tables that it matches as database.table are
+        /// collected.
+        "collect.info_schema.tables.include" include: String = [""];
+        /// Regular expression of the server: tables that it matches as database.table are left out.
+        "collect.info_schema.tables.exclude" exclude: String = [""];
     }
 }
 
@@ -83,7 +88,7 @@ pub fn families() -> Vec<&'static Family> {
 /// Makes the collector.
 pub fn new(matches: &Matches) -> Result<Box<dyn Collector>, String> {
     Ok(Box::new(Tables {
-        statement: statement(&Flags::read(matches)?.databases),
+        statement: statement(&Flags::read(matches)?),
     }))
 }
 
@@ -101,15 +106,28 @@ impl Collector for Tables {
     }
 }
 
-fn statement(databases: &str) -> String {
-    let which = match databases {
+/// What follows the condition on databases: one on the whole name.
+fn pattern(operator: &str, pattern: &str) -> String {
+    match pattern {
+        "" => String::new(),
+        pattern => {
+            let pattern = sql::literal(pattern);
+            format!(" AND CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) {operator} {pattern}")
+        }
+    }
+}
+
+fn statement(flags: &Flags) -> String {
+    let which = match flags.databases.as_str() {
         "*" => "NOT IN ('mysql', 'performance_schema', 'information_schema', 'sys')".to_owned(),
         list => format!("IN ({})", sql::literals(list.split(','))),
     };
+    let include = pattern("REGEXP", &flags.include);
+    let exclude = pattern("NOT REGEXP", &flags.exclude);
     format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, IFNULL(ENGINE, 'NONE'), IFNULL(VERSION, 0), \
          IFNULL(ROW_FORMAT, 'NONE'), IFNULL(TABLE_ROWS, 0), IFNULL(DATA_LENGTH, 0), \
-         IFNULL(INDEX_LENGTH, 0), IFNULL(DATA_FREE, 0), IFNULL(CREATE_OPTIONS, 'NONE') FROM information_schema.tables WHERE TABLE_SCHEMA {which}"
+         IFNULL(INDEX_LENGTH, 0), IFNULL(DATA_FREE, 0), IFNULL(CREATE_OPTIONS, 'NONE') FROM information_schema.tables WHERE TABLE_SCHEMA {which}{include}{exclude}"
     )
 }
 
@@ -117,9 +135,21 @@ fn statement(databases: &str) -> String {
 mod tests {
     use super::*;
 
+    fn of(databases: &str, include: &str, exclude: &str) -> String {
+        statement(&Flags {
+            databases: databases.to_owned(),
+            include: include.to_owned(),
+            exclude: exclude.to_owned(),
+        })
+    }
+
     #[test]
     fn databases_are_literals() {
-        assert!(statement("*").ends_with("NOT IN ('mysql', 'performance_schema', 'information_schema', 'sys')"));
-        assert!(statement("a, b'").ends_with("IN (_utf8mb4 0x61, _utf8mb4 0x206227)"));
+        assert!(of("*", "", "").ends_with("NOT IN ('mysql', 'performance_schema', 'information_schema', 'sys')"));
+        assert!(of("a, b'", "", "").ends_with("IN (_utf8mb4 0x61, _utf8mb4 0x206227)"));
+        let both = of("a", "b", "c'");
+        let end = " AND CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) REGEXP _utf8mb4 0x62 AND \
+                   CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) NOT REGEXP _utf8mb4 0x6327";
+        assert!(both.ends_with(end), "{both}");
     }
 }

@@ -10,7 +10,7 @@ use std::pin::Pin;
 
 mod grid;
 mod names;
-mod sql;
+pub(crate) mod sql;
 pub mod status_value;
 mod user_statistics;
 
@@ -139,6 +139,7 @@ collectors! {
     "info_schema.innodb_cmpmem" info_schema_innodb_cmpmem: on, 5 5;
     "info_schema.innodb_metrics" info_schema_innodb_metrics: off, 5 6;
     "info_schema.innodb_tablespaces" info_schema_innodb_tablespaces: off, 5 7;
+    "info_schema.innodb_trx" info_schema_innodb_trx: off, 5 5;
     "info_schema.processlist" info_schema_processlist: off, 5 1;
     "info_schema.query_response_time" info_schema_query_response_time: on, 5 5;
     "info_schema.replica_host" info_schema_replica_host: off, 5 6;

@@ -11,6 +11,8 @@ exporter_core::flags! {
         /// Put the replication status of MySQL 8.4 and later under the older names too
         /// (seconds_behind_master for seconds_behind_source and so on), so that one alert fits all.
         "collect.slave_status.legacy-names" legacy_names: bool = ["false"];
+        /// Tell the numbers of log files, too: 7 for a Relay_Master_Log_File binlog.000007.
+        "collect.slave_status.log-files" log_files: bool = ["false"];
     }
 }
 
@@ -59,19 +61,19 @@ pub fn families() -> Vec<&'static Family> {
 /// Makes the collector.
 pub fn new(matches: &Matches) -> Result<Box<dyn Collector>, String> {
     Ok(Box::new(SlaveStatus {
-        legacy_names: Flags::read(matches)?.legacy_names,
+        flags: Flags::read(matches)?,
     }))
 }
 
 struct SlaveStatus {
-    legacy_names: bool,
+    flags: Flags,
 }
 
 impl Collector for SlaveStatus {
     fn collect<'a>(&'a self, session: &'a mut Session, out: &'a mut Arena) -> Asking<'a> {
         Box::pin(async move {
             let rows = status(session).await?;
-            put(&rows, self.legacy_names, out);
+            put(&rows, &self.flags, out);
             Ok(())
         })
     }
@@ -101,7 +103,7 @@ async fn status(session: &mut Session) -> Result<Rows, Error> {
     }
 }
 
-fn put(rows: &Rows, legacy_names: bool, out: &mut Arena) {
+fn put(rows: &Rows, flags: &Flags, out: &mut Arena) {
     let columns = Columns::of(rows);
     let mut metric = String::new();
     for row in rows.iter() {
@@ -112,11 +114,14 @@ fn put(rows: &Rows, legacy_names: bool, out: &mut Arena) {
                 "gtid_io_pos" => put_positions(&IO_POSITION, row.text(at), labels, out),
                 "gtid_slave_pos" => put_positions(&SLAVE_POSITION, row.text(at), labels, out),
                 column => {
-                    let Some(value) = status_value::parse(row.text(at)) else {
-                        continue;
+                    let number = file_number(column, row.text(at)).filter(|_| flags.log_files);
+                    let (column, value) = match (number, status_value::parse(row.text(at))) {
+                        (Some(number), _) => (format!("{column}_number"), number),
+                        (None, Some(value)) => (column.to_owned(), value),
+                        (None, None) => continue,
                     };
-                    put_column(column, value, labels, &mut metric, out);
-                    if let Some(older) = older_name(column).filter(|_| legacy_names) {
+                    put_column(&column, value, labels, &mut metric, out);
+                    if let Some(older) = older_name(&column).filter(|_| flags.legacy_names) {
                         put_column(&older, value, labels, &mut metric, out);
                     }
                 }
@@ -139,6 +144,16 @@ fn put_column(column: &str, value: f64, labels: Labels<'_>, metric: &mut String,
         *pair = (known.0, known.1);
     }
     out.put_dynamic(family, &pairs, value);
+}
+
+/// The number at the end of a log file's name.
+fn file_number(column: &str, text: &str) -> Option<f64> {
+    if !column.ends_with("log_file") {
+        return None;
+    }
+    let (_, number) = text.rsplit_once('.')?;
+    let is_number = number.bytes().all(|b| b.is_ascii_digit());
+    number.parse().ok().filter(|_| is_number)
 }
 
 /// What a column of MySQL 8.4 was called before.
@@ -208,6 +223,32 @@ mod tests {
     use crate::testing::{expose, rows};
     use proptest::prelude::*;
 
+    fn flags(legacy_names: bool, log_files: bool) -> Flags {
+        Flags {
+            legacy_names,
+            log_files,
+        }
+    }
+
+    #[test]
+    fn log_files_have_numbers_on_demand() {
+        let status = rows(
+            &["Relay_Source_Log_File", "Relay_Log_File", "Source_Log_File"],
+            &[&[Some("b.log.000123"), Some("none"), Some("b.x1")]],
+        );
+        let labels = "{channel_name=\"\",connection_name=\"\",master_host=\"\",master_uuid=\"\"}";
+        let text = expose(|out| put(&status, &flags(true, true), out));
+        assert_eq!(
+            text,
+            format!(
+                "mysql_slave_status_relay_master_log_file_number{labels} 123\n\
+                 mysql_slave_status_relay_source_log_file_number{labels} 123\n"
+            )
+        );
+        let text = expose(|out| put(&status, &flags(true, false), out));
+        assert!(!text.contains("_number"), "{text}");
+    }
+
     #[test]
     fn a_replica_of_mariadb() {
         let status = rows(
@@ -232,7 +273,7 @@ mod tests {
         );
         let labels = "channel_name=\"\",connection_name=\"c\"";
         assert_eq!(
-            expose(|out| put(&status, true, out)),
+            expose(|out| put(&status, &flags(true, false), out)),
             format!(
                 "mysql_slave_status_gtid_io_pos{{{labels},domain_id=\" 2\",master_host=\"h\",\
                  master_uuid=\"\",server_id=\"3\"}} 9\n\
@@ -261,8 +302,8 @@ mod tests {
             "mysql_slave_status_replica_io_running{labels} 1\n\
              mysql_slave_status_seconds_behind_source{labels} 2\n"
         );
-        assert_eq!(expose(|out| put(&status, false, out)), newer);
-        let both = expose(|out| put(&status, true, out));
+        assert_eq!(expose(|out| put(&status, &flags(false, false), out)), newer);
+        let both = expose(|out| put(&status, &flags(true, false), out));
         for older in ["seconds_behind_master", "slave_io_running"] {
             assert!(both.contains(&format!("mysql_slave_status_{older}{labels}")));
         }
@@ -280,7 +321,7 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(column: String, text: String) {
             let status = rows(&[&column, "Gtid_IO_Pos"], &[&[Some(&text), Some(&text)]]);
-            expose(|out| put(&status, true, out));
+            expose(|out| put(&status, &flags(true, true), out));
         }
     }
 }

@@ -8,6 +8,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Packets up to this size are read; it is the protocol's own limit.
@@ -36,7 +37,11 @@ pub struct Route {
     unusable: Option<String>,
     min_tls: Option<TlsVersion>,
     options: SessionOptions,
+    known: Mutex<Option<Known>>,
 }
+
+/// The version in a server's greeting, which may be a proxy's, and what that server said it is.
+type Known = ((u16, u16, u16), Version);
 
 /// A connection that is ready for statements.
 pub struct Connected {
@@ -93,23 +98,42 @@ impl Route {
             unusable,
             min_tls: section.tls.min.filter(|_| !is_socket),
             options,
+            known: Mutex::default(),
         })
     }
 
-    /// Connects, logs in, asks for the version and sets up the session.
-    pub async fn connect(&self) -> Result<Connected, Error> {
+    /// Connects, logs in, asks for the version unless a server that greets the same told it before,
+    /// and sets up the session, statements of which take no more than `limit`.
+    pub async fn connect(&self, limit: Duration) -> Result<Connected, Error> {
         if let Some(why) = &self.unusable {
             return Err(Error::Connection(why.clone()));
         }
         let mut conn = self.log_in().await?;
         self.check_tls(&mut conn).await?;
+        let version = self.version(&mut conn).await?;
+        self.set_up(&mut conn, limit_setting(version, limit))
+            .await?;
+        Ok(Connected { conn, version })
+    }
+
+    async fn version(&self, conn: &mut Conn) -> Result<Version, Error> {
+        let greeting = conn.server_version();
+        if let Some((known, version)) = *self.known()
+            && known == greeting
+        {
+            return Ok(version);
+        }
         let text: Option<String> = conn.query_first("SELECT @@version").await?;
         let text = text.unwrap_or_default();
         let version = Version::parse(&text).ok_or_else(|| {
             Error::Connection(format!("version {text:?}: expected three numbers and dots"))
         })?;
-        self.set_up(&mut conn).await?;
-        Ok(Connected { conn, version })
+        *self.known() = Some((greeting, version));
+        Ok(version)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn log_in(&self) -> Result<Conn, Error> {
@@ -144,7 +168,7 @@ impl Route {
         }
     }
 
-    async fn set_up(&self, conn: &mut Conn) -> Result<(), Error> {
+    async fn set_up(&self, conn: &mut Conn, limit: Option<String>) -> Result<(), Error> {
         let mut settings = Vec::new();
         if let Some(seconds) = self.options.lock_wait_timeout {
             settings.push(format!("lock_wait_timeout = {seconds}"));
@@ -155,31 +179,50 @@ impl Route {
         if let Some(seconds) = self.options.long_query_time {
             settings.push(format!("long_query_time = {seconds}"));
         }
-        if settings.is_empty() {
-            return Ok(());
+        let others = settings.clone();
+        settings.extend(limit);
+        match set(conn, &settings).await {
+            // Relatives and proxies of MySQL that do not take a limit have none.
+            Err(Error::Server { .. }) if settings.len() > others.len() => set(conn, &others).await,
+            result => result,
         }
-        let statement = format!("SET {}", settings.join(", "));
-        Ok(conn.query_drop(statement).await?)
     }
 }
 
 impl Connected {
     /// Has the server end statements of this session that take longer, where it knows how.
     pub async fn limit_statements(&mut self, limit: Duration) -> Result<(), Error> {
-        let milliseconds = limit.as_millis().max(1);
-        let statement = if self.version.is_mysql((5, 7, 8)) {
-            format!("SET max_execution_time = {milliseconds}")
-        } else if self.version.is_mariadb((10, 1, 1)) {
-            let seconds = milliseconds as f64 / 1e3;
-            format!("SET max_statement_time = {seconds}")
-        } else {
+        let Some(setting) = limit_setting(self.version, limit) else {
             return Ok(());
         };
-        match self.conn.query_drop(statement).await.map_err(Error::from) {
+        match set(&mut self.conn, &[setting]).await {
             // Relatives and proxies of MySQL that do not take it have no limit.
             Err(Error::Server { .. }) => Ok(()),
             result => result,
         }
+    }
+}
+
+async fn set(conn: &mut Conn, settings: &[String]) -> Result<(), Error> {
+    match settings.is_empty() {
+        true => Ok(()),
+        false => {
+            let statement = format!("SET {}", settings.join(", "));
+            Ok(conn.query_drop(statement).await?)
+        }
+    }
+}
+
+/// What has the server end statements that take longer, where it knows how.
+fn limit_setting(version: Version, limit: Duration) -> Option<String> {
+    let milliseconds = limit.as_millis().max(1);
+    if version.is_mysql((5, 7, 8)) {
+        Some(format!("max_execution_time = {milliseconds}"))
+    } else if version.is_mariadb((10, 1, 1)) {
+        let seconds = milliseconds as f64 / 1e3;
+        Some(format!("max_statement_time = {seconds}"))
+    } else {
+        None
     }
 }
 

@@ -101,8 +101,7 @@ impl Server {
             let why = "a statement of an earlier scrape is still running";
             return Err(Error::Connection(why.to_owned()));
         }
-        let mut lease = self.pool.acquire(deadline).await?;
-        lease.limit_statements_once(deadline).await?;
+        let lease = self.pool.acquire(deadline).await?;
         Ok(Session::new(lease, collector, deadline))
     }
 

@@ -7,7 +7,9 @@
 
 use super::connect::{Connected, Route};
 use super::{Error, Rows, Version};
+use crate::collectors::sql::literal;
 use mysql_async::prelude::Queryable;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
@@ -16,6 +18,10 @@ use tokio::sync::{Notify, oneshot};
 const PATIENCE: Duration = Duration::from_millis(40);
 /// How long a statement is waited for behind the end of its scrape.
 const OVERDUE: Duration = Duration::from_secs(60);
+/// How long a statement that nobody waits for is left to end by itself before it is killed.
+const GRACE: Duration = Duration::from_millis(250);
+/// How long killing may take.
+const KILLING: Duration = Duration::from_secs(2);
 /// How long no further connection is tried after the server refused one.
 const REFUSED: Duration = Duration::from_secs(60);
 
@@ -79,7 +85,7 @@ impl Pool {
                 return Ok(lease);
             }
             if let Some(lease) = self.claim(patient) {
-                match lease.connect().await {
+                match lease.connect(deadline).await {
                     Ok(lease) => return Ok(lease),
                     // Those that are open will come back.
                     Err(error) if self.is_refused() => why = error,
@@ -149,13 +155,21 @@ impl Pool {
     }
 }
 
+/// How long statements may take on the server: rounded down by a little, so that the next scrape's
+/// time is enough for it too.
+fn limit(deadline: Instant) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    left.mul_f64(0.98)
+}
+
 impl Lease {
-    async fn connect(mut self) -> Result<Self, Error> {
-        let connected = self.pool.route.connect().await?;
+    async fn connect(mut self, deadline: Instant) -> Result<Self, Error> {
+        let limit = limit(deadline);
+        let connected = self.pool.route.connect(limit).await?;
         self.kept = Some(Kept {
             connected,
             made: Instant::now(),
-            limit: None,
+            limit: Some(limit),
         });
         Ok(self)
     }
@@ -210,40 +224,26 @@ impl Lease {
         if kept.limit.is_some_and(fits) {
             return Ok(());
         }
-        // Rounded down by a little, so that the next scrape's time is enough for it too.
-        let limit = left.mul_f64(0.98);
+        let limit = limit(deadline);
         kept.connected.limit_statements(limit).await?;
         kept.limit = Some(limit);
         Ok(())
     }
 
-    /// The same in the middle of a scrape, where the limit that was set at its start is near enough.
-    pub async fn limit_statements_once(&mut self, deadline: Instant) -> Result<(), Error> {
-        match self.kept()?.limit {
-            Some(_) => Ok(()),
-            None => self.limit_statements(deadline).await,
-        }
-    }
-
     /// Runs a statement of a collector. Whoever waits for it may leave: the statement is seen to its
-    /// end, then the connection is free again.
+    /// end, which the server is asked to bring about, then the connection or its place is free again.
     pub async fn query(
         self,
         collector: &'static str,
         sql: String,
         deadline: Instant,
     ) -> Option<(Lease, Answer)> {
-        let (tell, told) = oneshot::channel();
+        let (mut tell, told) = oneshot::channel();
         let mut lease = self;
         let running = Running::new(lease.pool.clone(), (collector, deadline));
         tokio::spawn(async move {
             let _running = running;
-            let answer = async { run(lease.kept()?, &sql).await };
-            let late = deadline + OVERDUE;
-            let answer = match tokio::time::timeout_at(late.into(), answer).await {
-                Ok(answer) => answer,
-                Err(_) => Err(Error::Connection("the server hangs".to_owned())),
-            };
+            let answer = lease.run_to_its_end(&sql, deadline, &mut tell).await;
             if matches!(answer, Err(Error::Connection(_))) {
                 lease.close();
             }
@@ -251,6 +251,61 @@ impl Lease {
             let _ = tell.send((lease, answer));
         });
         told.await.ok()
+    }
+
+    async fn run_to_its_end(
+        &mut self,
+        sql: &str,
+        deadline: Instant,
+        tell: &mut oneshot::Sender<(Lease, Answer)>,
+    ) -> Answer {
+        let pool = self.pool.clone();
+        let kept = self.kept()?;
+        let connection = kept.connected.conn.id();
+        let hangs = || Err(Error::Connection("the server hangs".to_owned()));
+        let late = deadline + OVERDUE;
+        let mut answer = pin!(tokio::time::timeout_at(late.into(), run(kept, sql)));
+        let another = async {
+            tell.closed().await;
+            tokio::time::sleep(GRACE).await;
+            match pool.acquire(late).await {
+                Ok(lease) => lease,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let another = tokio::select! {
+            biased;
+            answer = answer.as_mut() => return answer.unwrap_or_else(|_| hangs()),
+            another = another => another,
+        };
+        let (ended, ()) = tokio::join!(answer, another.kill(connection, sql));
+        match ended {
+            // The kill may arrive late, and must not meet another statement.
+            Ok(_) => Err(Error::Connection("the statement was abandoned".to_owned())),
+            Err(_) => hangs(),
+        }
+    }
+
+    /// Has the server end a statement of ours on another connection. Where a proxy hands out numbers
+    /// of its own, or the statement has ended, nothing is killed.
+    async fn kill(mut self, connection: u32, sql: &str) {
+        let killing = async {
+            let running = format!(
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE ID = {connection} AND \
+                 INFO = {}",
+                literal(sql)
+            );
+            let found = run(self.kept()?, &running).await?;
+            if found.scalar() == Some("1") {
+                run(self.kept()?, &format!("KILL QUERY {connection}")).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        match tokio::time::timeout(KILLING, killing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(err)) => tracing::debug!(%err, "a statement could not be killed"),
+            Err(_) => tracing::debug!("a statement could not be killed in time"),
+        }
     }
 }
 

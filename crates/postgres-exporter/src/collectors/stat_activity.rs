@@ -2,13 +2,32 @@
 
 use super::{Question, Setup, Statements};
 use crate::rows::Rows;
+use crate::sql::list;
 use crate::version::Version;
 use exporter_core::cli::Flag;
 use exporter_core::collector::Error;
 use exporter_core::exposition::{Arena, Family};
 
+exporter_core::flags! {
+    /// Flags of this collector.
+    pub struct Flags {
+        /// Labels that sessions are not told apart by, between commas: application_name,
+        /// backend_type, usename, wait_event, wait_event_type.
+        "collector.stat_activity.drop-labels" drop_labels: String = [""];
+    }
+}
+
 /// Flags of this collector.
-pub const FLAGS: &[Flag] = &[];
+pub const FLAGS: &[Flag] = Flags::TABLE;
+
+/// Labels that may be dropped; the other two make the alerts.
+const DROPPABLE: [&str; 5] = [
+    "application_name",
+    "backend_type",
+    "usename",
+    "wait_event",
+    "wait_event_type",
+];
 
 const LABELS: &[&str] = &[
     "application_name",
@@ -46,14 +65,23 @@ pub fn families() -> Vec<&'static Family> {
 }
 
 /// Makes the collector.
-pub fn new(_: &Setup) -> Result<Statements, String> {
-    Ok(Statements::one(question, |rows, version, out| {
-        put(rows, version, out)
-    }))
+pub fn new(setup: &Setup) -> Result<Statements, String> {
+    let dropped = list(&Flags::read(&setup.matches)?.drop_labels);
+    if let Some(other) = dropped.iter().find(|l| !DROPPABLE.contains(&l.as_str())) {
+        return Err(format!(
+            "--collector.stat_activity.drop-labels: expected some of {}, got {other:?}",
+            DROPPABLE.join(", ")
+        ));
+    }
+    Ok(Statements::one(
+        move |version| question(version, &dropped),
+        put,
+    ))
 }
 
-/// Columns that a version lacks read as null, so that label names stay the same.
-fn question(version: Version) -> Question {
+/// Columns that a version lacks, or that nobody wants, read as null, so that label names stay the
+/// same.
+fn question(version: Version, dropped: &[String]) -> Question {
     if version < Version(9, 2, 0) {
         return Question::from(
             "SELECT datname, 'unknown', usename, application_name, NULL, NULL, NULL, count(*), \
@@ -69,10 +97,19 @@ fn question(version: Version) -> Question {
         true => ("NULL::text", "NULL::text"),
         false => ("a.wait_event_type", "a.wait_event"),
     };
+    let column = |label: &str, column| match dropped.iter().any(|d| d == label) {
+        true => "NULL::text",
+        false => column,
+    };
+    let user = column("usename", "a.usename");
+    let application = column("application_name", "a.application_name");
+    let backend_type = column("backend_type", backend_type);
+    let wait_event_type = column("wait_event_type", wait_event_type);
+    let wait_event = column("wait_event", wait_event);
     let states: Vec<_> = STATES.iter().map(|state| format!("'{state}'")).collect();
     let states = states.join(", ");
     Question::from(format!(
-        "SELECT d.datname, a.state, a.usename, a.application_name, {backend_type}, \
+        "SELECT d.datname, a.state, {user}, {application}, {backend_type}, \
          {wait_event_type}, {wait_event}, count(a.pid), max(extract(epoch FROM now() - \
          a.xact_start)) FROM pg_database d LEFT JOIN pg_stat_activity a ON a.datname = d.datname \
          AND a.pid <> pg_backend_pid() AND a.state IN ({states}) GROUP BY 1, 2, 3, 4, 5, 6, 7 \
@@ -181,7 +218,7 @@ mod tests {
             (Version(9, 6, 0), 1),
             (Version::major(10), 0),
         ] {
-            let Question::Ask(sql) = question(version) else {
+            let Question::Ask(sql) = question(version, &[]) else {
                 panic!()
             };
             assert_eq!(sql.matches("NULL::text").count(), missing, "{version}");
@@ -198,5 +235,25 @@ mod tests {
             &[answer],
         );
         assert_eq!(text.lines().count(), 2);
+    }
+
+    #[test]
+    fn dropped_labels_are_not_asked_for() {
+        let given = [("collector.stat_activity.drop-labels", "usename, wait_event")];
+        let questions = collector("stat_activity", &given).questions(NEWEST);
+        let [Question::Ask(sql)] = questions.as_slice() else {
+            panic!()
+        };
+        assert!(
+            !sql.contains("a.usename") && !sql.contains("a.wait_event,"),
+            "{sql}"
+        );
+        assert!(
+            sql.contains("a.application_name") && sql.contains("a.wait_event_type"),
+            "{sql}"
+        );
+        let given = [("collector.stat_activity.drop-labels", "state")];
+        let error = new(&crate::testing::setup(&given)).err().unwrap();
+        assert!(error.contains("got \"state\""), "{error}");
     }
 }

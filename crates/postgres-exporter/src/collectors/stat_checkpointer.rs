@@ -27,21 +27,37 @@ static COLUMNS: [Column; 9] = counters! {
     "floor(extract(epoch FROM stats_reset))" "stats_reset" "When these statistics were reset last, in seconds since the epoch.",
 };
 
+/// Columns since PostgreSQL 18, which upstream does not tell.
+static NEW_COLUMNS: [Column; 2] = counters! {
+    "num_done" "num_done" "Checkpoints that were performed.",
+    "slru_written" "slru_written" "Buffers of the caches of transaction states and the like (SLRU) that checkpoints and restart points wrote.",
+};
+
+fn all(version: Version) -> Vec<&'static Column> {
+    let mut all: Vec<_> = COLUMNS.iter().collect();
+    if version >= Version::major(18) {
+        all.extend(&NEW_COLUMNS);
+    }
+    all
+}
+
 /// Families of this collector.
 pub fn families() -> Vec<&'static Family> {
-    COLUMNS.iter().map(|c| &c.1).collect()
+    let all = COLUMNS.iter().chain(&NEW_COLUMNS);
+    all.map(|c| &c.1).collect()
 }
 
 /// Makes the collector.
 pub fn new(_: &Setup) -> Result<Statements, String> {
-    let all: Vec<_> = COLUMNS.iter().collect();
-    let sql = format!("SELECT {} FROM pg_stat_checkpointer", columns::select(&all));
     Ok(Statements::one(
-        move |version| match version < Version::major(17) {
+        |version| match version < Version::major(17) {
             true => Question::Skip("stat_checkpointer asks servers of version 17 and later only"),
-            false => sql.clone().into(),
+            false => {
+                let columns = columns::select(&all(version));
+                format!("SELECT {columns} FROM pg_stat_checkpointer").into()
+            }
         },
-        move |rows, _, out| columns::put(rows, 0, &all, out),
+        |rows, version, out| columns::put(rows, 0, &all(version), out),
     ))
 }
 
@@ -53,8 +69,14 @@ mod tests {
     #[test]
     fn nulls_are_zero() {
         let collector = collector("stat_checkpointer", &[]);
-        let text = samples(&collector, NEWEST, &[&[&["x"; 9], &["NULL"; 9]]]);
+        let text = samples(
+            &collector,
+            Version::major(17),
+            &[&[&["x"; 9], &["NULL"; 9]]],
+        );
         assert_eq!(text.matches("_total 0\n").count(), 9);
+        let text = samples(&collector, NEWEST, &[&[&["x"; 11], &["NULL"; 11]]]);
+        assert_eq!(text.matches("_total 0\n").count(), 11);
         let [Question::Skip(_)] = collector.questions(Version::major(16))[..] else {
             panic!()
         };

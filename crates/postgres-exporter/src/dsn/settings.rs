@@ -51,6 +51,16 @@ pub enum Tls {
     Full,
 }
 
+/// What is asked of the version of TLS. The protocol's library knows 1.2 and 1.3 and no bound
+/// between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// Nothing below 1.3, which is checked on the session that was made.
+    pub newest_only: bool,
+    /// Nothing above 1.2, which is not kept to.
+    pub not_newest: bool,
+}
+
 /// A certificate or key: where it is, or itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pem {
@@ -88,6 +98,8 @@ pub struct Settings {
     pub database: Option<String>,
     /// Ways to try TLS, in turn.
     pub tls: Vec<Tls>,
+    /// Bounds of the version of TLS.
+    pub versions: Versions,
     /// Certificates that server certificates must descend from.
     pub root: Option<Pem>,
     /// Our certificate and its key.
@@ -119,6 +131,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("sslkey", "PGSSLKEY"),
     ("sslsni", "PGSSLSNI"),
     ("sslnegotiation", "PGSSLNEGOTIATION"),
+    ("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
+    ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
     ("connect_timeout", "PGCONNECT_TIMEOUT"),
     ("application_name", "PGAPPNAME"),
     ("options", "PGOPTIONS"),
@@ -235,6 +249,7 @@ impl Settings {
         let hosts = hosts(&sources, &user, database.as_deref())?;
         Ok(Settings {
             tls: tls(&sources, root.is_some())?,
+            versions: versions(&sources)?,
             root: root.or_else(|| system_roots(env)),
             client: client(&sources)?,
             connect_timeout: connect_timeout(&sources)?,
@@ -377,6 +392,32 @@ fn tls(sources: &Sources<'_>, has_root: bool) -> Result<Vec<Tls>, String> {
                  {other:?}"
             ));
         }
+    })
+}
+
+/// Versions of TLS, the oldest first.
+const VERSIONS: &[&str] = &["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
+
+fn versions(sources: &Sources<'_>) -> Result<Versions, String> {
+    let place = |key: &str| match sources.get(key) {
+        None => Ok(None),
+        Some(text) => {
+            let found = VERSIONS.iter().position(|v| v.eq_ignore_ascii_case(text));
+            let expected = || format!("{key}: expected TLSv1, TLSv1.1, TLSv1.2 or TLSv1.3");
+            found.map(Some).ok_or_else(expected)
+        }
+    };
+    let least = place("ssl_min_protocol_version")?.unwrap_or(0);
+    let most = place("ssl_max_protocol_version")?.unwrap_or(3);
+    if least > most {
+        return Err("ssl_min_protocol_version is above ssl_max_protocol_version".to_owned());
+    }
+    if most < 2 {
+        return Err("ssl_max_protocol_version: TLS before 1.2 is not supported".to_owned());
+    }
+    Ok(Versions {
+        newest_only: least == 3,
+        not_newest: most == 2,
     })
 }
 
@@ -525,6 +566,27 @@ mod tests {
     fn resolve(text: &str, env: &[(&str, &str)]) -> Result<Settings, String> {
         let env = [&[("USER", "me")], env].concat();
         Settings::resolve(&Dsn::parse(text)?, &Environment::of(&env))
+    }
+
+    #[test]
+    fn versions_of_tls() {
+        let of = |text: &str, env: &[(&str, &str)]| resolve(text, env).map(|s| s.versions);
+        assert_eq!(of("user=u", &[]), Ok(Versions::default()));
+        let newest = of("user=u ssl_min_protocol_version=TLSv1.3", &[]).unwrap();
+        assert!(newest.newest_only && !newest.not_newest);
+        let older = of("user=u", &[("PGSSLMAXPROTOCOLVERSION", "tlsv1.2")]).unwrap();
+        assert!(older.not_newest && !older.newest_only);
+        for (text, part) in [
+            ("ssl_min_protocol_version=1.2", "expected TLSv1"),
+            ("ssl_max_protocol_version=TLSv1.1", "not supported"),
+            (
+                "ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2",
+                "is above",
+            ),
+        ] {
+            let error = of(&format!("user=u {text}"), &[]).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
     }
 
     #[test]
