@@ -1,11 +1,15 @@
 //! Where connections come from.
 
 use listenfd::ListenFd;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsFd;
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_vsock::{VMADDR_CID_ANY, VsockAddr, VsockListener};
 
@@ -13,9 +17,72 @@ use tokio_vsock::{VMADDR_CID_ANY, VsockAddr, VsockListener};
 pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
-/// A connection as it was accepted.
-pub trait Opened: Connection + AsFd {}
+/// A connection as it was accepted, which can be looked at while it is served.
+#[derive(Clone)]
+pub struct Inbound(Arc<Mutex<Box<dyn Opened>>>);
+
+/// What a listener gives.
+trait Opened: Connection + AsFd {}
 impl<T: Connection + AsFd> Opened for T {}
+
+impl Inbound {
+    /// Takes what a listener gave.
+    pub fn new(stream: impl Connection + AsFd + 'static) -> Self {
+        Inbound(Arc::new(Mutex::new(Box::new(stream))))
+    }
+
+    /// Whether the other side sends nothing any more.
+    pub fn has_closed(&self) -> bool {
+        let stream = self.stream();
+        let mut sockets = [PollFd::new(&*stream, PollFlags::RDHUP)];
+        let now = Timespec::default();
+        poll(&mut sockets, Some(&now)).is_ok_and(|ready| ready > 0)
+    }
+
+    fn stream(&self) -> MutexGuard<'_, Box<dyn Opened>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsyncRead for Inbound {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream()).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Inbound {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.stream()).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream()).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.stream()).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream().is_write_vectored()
+    }
+}
 
 /// A bound address.
 pub enum Listener {
@@ -89,22 +156,22 @@ impl Listener {
     }
 
     /// The next connection and who it comes from.
-    pub async fn accept(&self) -> io::Result<(Box<dyn Opened>, String)> {
+    pub async fn accept(&self) -> io::Result<(Inbound, String)> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // Answers are written whole; waiting for more only delays them.
                 stream.set_nodelay(true)?;
-                Ok((Box::new(stream), peer.to_string()))
+                Ok((Inbound::new(stream), peer.to_string()))
             }
             Listener::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Box::new(stream), "unix".to_owned()))
+                Ok((Inbound::new(stream), "unix".to_owned()))
             }
             Listener::Vsock(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 Ok((
-                    Box::new(stream),
+                    Inbound::new(stream),
                     format!("vsock://{}:{}", peer.cid(), peer.port()),
                 ))
             }

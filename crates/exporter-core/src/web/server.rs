@@ -4,7 +4,7 @@ use super::flags::HEALTH;
 use super::front::Front;
 use super::handler::{Handler, Peer, Request, Response, full, text};
 use super::landing::{self, Landing};
-use super::listen::{Listener, Opened};
+use super::listen::{Inbound, Listener};
 use super::router::{Router, path};
 use super::strict::Strict;
 use super::watch::{Activity, Patience, SMALL_HEAD, Timed, Watched, YOUNG};
@@ -283,14 +283,13 @@ async fn accept(listener: Listener, shared: Arc<Shared>) {
 }
 
 async fn serve(
-    stream: Box<dyn Opened>,
+    stream: Inbound,
     peer: Peer,
     shared: Arc<Shared>,
     activity: Arc<Activity>,
     _place: OwnedSemaphorePermit,
 ) {
-    let socket = stream.as_fd().try_clone_to_owned().ok();
-    let abandoned = activity.clone().abandoned(socket);
+    let abandoned = activity.clone().abandoned(stream.clone());
     let _open = Open {
         shared: shared.clone(),
         activity: activity.clone(),

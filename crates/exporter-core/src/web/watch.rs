@@ -7,11 +7,10 @@
 //! waiting: it is given a few seconds, then nothing is made for it any more. Where all connections
 //! are taken, the one that has waited the longest makes way for a new one.
 
+use super::listen::Inbound;
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -263,27 +262,17 @@ impl Activity {
     }
 
     /// Resolves when an answer is being made for a client that closed its side a while ago.
-    pub async fn abandoned(self: Arc<Self>, socket: Option<OwnedFd>) {
-        let Some(socket) = socket else {
-            return std::future::pending().await;
-        };
+    pub async fn abandoned(self: Arc<Self>, socket: Inbound) {
         let mut since = None;
         loop {
             tokio::time::sleep(LOOK_FOR_CLIENT).await;
-            if self.answering.load(Ordering::Acquire) == 0 || !has_closed(&socket) {
+            if self.answering.load(Ordering::Acquire) == 0 || !socket.has_closed() {
                 since = None;
             } else if since.get_or_insert_with(Instant::now).elapsed() >= HALF_CLOSED {
                 return;
             }
         }
     }
-}
-
-/// Whether the other side sends nothing any more.
-fn has_closed(socket: &OwnedFd) -> bool {
-    let mut sockets = [PollFd::new(socket, PollFlags::RDHUP)];
-    let now = Timespec::default();
-    poll(&mut sockets, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 impl Drop for Answering {
@@ -411,6 +400,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::net::UnixStream;
 
     fn activity() -> Arc<Activity> {
         of(Patience::default())
@@ -451,13 +441,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_answered_who_has_left() {
-        let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (mut client, server) = UnixStream::pair().unwrap();
         let activity = activity();
-        let gone = tokio::spawn(activity.clone().abandoned(Some(server.into())));
+        let gone = tokio::spawn(activity.clone().abandoned(Inbound::new(server)));
         let answering = activity.answering();
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(!gone.is_finished());
-        client.shutdown(std::net::Shutdown::Write).unwrap();
+        client.shutdown().await.unwrap();
         tokio::time::sleep(HALF_CLOSED - LOOK_FOR_CLIENT).await;
         assert!(!gone.is_finished(), "it may still be waiting");
         let started = Instant::now();
@@ -465,8 +455,8 @@ mod tests {
         assert!(started.elapsed() < Duration::from_secs(10));
         // Without an answer under way there is nothing to give up.
         drop(answering);
-        let (_, server) = std::os::unix::net::UnixStream::pair().unwrap();
-        let gone = activity.abandoned(Some(server.into()));
+        let (_, server) = UnixStream::pair().unwrap();
+        let gone = activity.abandoned(Inbound::new(server));
         let waited = tokio::time::timeout(Duration::from_secs(60), gone).await;
         assert!(waited.is_err());
     }

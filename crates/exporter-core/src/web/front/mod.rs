@@ -12,7 +12,7 @@ mod tls;
 mod token;
 
 use super::handler::{ConfigApplied, Peer, Request, Response, full, text};
-use super::listen::{Connection, Opened};
+use super::listen::{Connection, Inbound};
 use super::router::Router;
 use super::watch::Watched;
 pub use auth::{check_hash, hash};
@@ -31,7 +31,7 @@ use tokio_rustls::TlsAcceptor;
 /// A connection after its handshake, if it had one.
 pub enum Accepted {
     /// Without TLS.
-    Plain(Watched<Box<dyn Opened>>),
+    Plain(Watched<Inbound>),
     /// With TLS, and whether HTTP/2 was agreed on.
     Tls(Box<dyn Connection>, bool),
 }
@@ -180,7 +180,7 @@ impl Front {
     }
 
     /// Makes the handshake.
-    pub async fn handshake(&self, mut stream: Watched<Box<dyn Opened>>) -> io::Result<Accepted> {
+    pub async fn handshake(&self, mut stream: Watched<Inbound>) -> io::Result<Accepted> {
         let Some(live) = self.live.as_ref().filter(|_| self.is_tls) else {
             return Ok(Accepted::Plain(stream));
         };
@@ -268,7 +268,7 @@ fn alert(description: u8) -> [u8; 7] {
 
 /// Says why and closes. What the client had sent is taken first, or the system would tell it of a
 /// broken connection rather than pass the answer on.
-async fn refuse(mut stream: Watched<Box<dyn Opened>>, answer: &[u8]) -> io::Result<()> {
+async fn refuse(mut stream: Watched<Inbound>, answer: &[u8]) -> io::Result<()> {
     let mut sent = [0; 16 << 10];
     let _some = stream.read(&mut sent).await?;
     stream.write_all(answer).await?;
