@@ -87,7 +87,7 @@ impl Schedule {
         let (zone, rest) = match prefixed {
             Some(prefixed) => {
                 let (zone, rest) = prefixed.split_once(' ')?;
-                (load(zone)?, rest)
+                (load(zone)?, rest.trim())
             }
             None => (TimeZone::system(), text),
         };
@@ -407,6 +407,8 @@ mod tests {
         );
         let zoned = next("CRON_TZ=Asia/Tokyo 0 9 * * *", None, "2026-03-01T00:00:00Z");
         assert_eq!(zoned.as_deref(), Some("2026-03-02T00:00:00Z"));
+        let apart = next("TZ=UTC  @daily ", None, "2026-03-01T00:00:00Z");
+        assert_eq!(apart.as_deref(), Some("2026-03-02T00:00:00Z"));
     }
 
     #[test]

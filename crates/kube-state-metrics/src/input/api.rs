@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use exporter_core::build_info;
+use exporter_core::dialect::no_proxy;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Limited};
-use hyper_util::client::proxy::matcher::Matcher;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -253,8 +253,8 @@ fn names_proxy(kubeconfig: &Path) -> bool {
 /// The proxy on the way to a server as Go's programs find it: that of `HTTPS_PROXY` or `HTTP_PROXY`
 /// unless the server is this host or one of `NO_PROXY`.
 fn proxy(server: &Uri, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Uri>, String> {
-    let host = server.host().unwrap_or("");
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let host = server.host().unwrap_or("").trim_matches(['[', ']']);
+    let address = host.parse::<IpAddr>();
     if host == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
         return Ok(None);
     }
@@ -268,11 +268,9 @@ fn proxy(server: &Uri, variable: impl Fn(&str) -> Option<String>) -> Result<Opti
     let Some((name, mut proxy)) = named else {
         return Ok(None);
     };
-    let except = either("NO_PROXY").map(|(_, value)| value);
-    let matcher = Matcher::builder()
-        .all("http://proxy.invalid")
-        .no(except.unwrap_or_default());
-    if matcher.build().intercept(server).is_none() {
+    let except = either("NO_PROXY").map_or(String::new(), |(_, value)| value);
+    let port = server.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    if no_proxy::holds(&except, host, port) {
         return Ok(None);
     }
     if !proxy.contains("://") {
@@ -371,6 +369,18 @@ mod tests {
             ),
             ("https://api.example", &[https, ("NO_PROXY", "*")], ""),
             ("https://api.example", &[https, ("NO_PROXY", "example")], ""),
+            ("https://example", &[https, ("NO_PROXY", ".example")], p),
+            ("https://example", &[https, ("NO_PROXY", "example:443")], ""),
+            (
+                "https://example:6443",
+                &[https, ("NO_PROXY", "example:443")],
+                p,
+            ),
+            (
+                "https://[fd00::1]:6443",
+                &[https, ("NO_PROXY", "[fd00::1]:6443")],
+                "",
+            ),
             ("https://api.example", &[], ""),
         ] {
             assert_eq!(
