@@ -361,9 +361,9 @@ mod tests {
             assert_eq!(prober.probe(paths.into_iter(), soon()), expected);
             assert!(started.elapsed() < Duration::from_secs(5));
         }
-        // One that was left behind, and one or two in turn.
+        // One that was left behind and the four that may be at work, however often they are asked.
         let started = prober.started.load(Ordering::Relaxed);
-        assert!(started <= 3, "{started}");
+        assert!(started <= 5, "{started}");
         gate.close().unwrap();
         let patience = soon();
         while prober.probe(paths.into_iter(), soon()) != [DONE, DONE, DONE, DONE] {
