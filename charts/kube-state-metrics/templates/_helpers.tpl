@@ -31,7 +31,7 @@
   "discovery.k8s.io" (list "endpointslices")
   "coordination.k8s.io" (list "leases")
   "storage.k8s.io" (list "storageclasses" "volumeattachments")
-  "admissionregistration.k8s.io" (list "mutatingwebhookconfigurations" "validatingwebhookconfigurations")
+  "admissionregistration.k8s.io" (list "mutatingadmissionpolicies" "mutatingadmissionpolicybindings" "mutatingwebhookconfigurations" "validatingadmissionpolicies" "validatingadmissionpolicybindings" "validatingwebhookconfigurations")
   "certificates.k8s.io" (list "certificatesigningrequests")
   "rbac.authorization.k8s.io" (list "clusterroles" "clusterrolebindings" "roles" "rolebindings") }}
 {{- $wanted := include "kube.collectors" . | fromYamlArray }}

@@ -3,6 +3,7 @@
 //! The API leaves a field out, or sends null, where Go holds the zero value. [`Lax`] reads all
 //! three alike; `Option` is used only where a metric tells absent from zero.
 
+use jiff::fmt::temporal::Pieces;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Unexpected, Visitor};
 use std::fmt;
@@ -109,15 +110,24 @@ impl<'de> Deserialize<'de> for Time {
                 f.write_str("a time such as 2006-01-02T15:04:05Z")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
-                let time: jiff::Timestamp = text
-                    .parse()
-                    .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))?;
-                let nanoseconds = time.as_nanosecond();
-                Ok(Time(nanoseconds.div_euclid(1_000_000_000) as i64))
+                let time = unix_seconds(text);
+                time.map(Time)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_str(Rfc3339)
     }
+}
+
+/// Whole seconds since the epoch of a time such as `2006-01-02T15:04:05Z`, to the end of the year
+/// 9999, which is past the last one of a `jiff::Timestamp`.
+pub fn unix_seconds(text: &str) -> Option<i64> {
+    let pieces = Pieces::parse(text).ok()?;
+    let offset = pieces.to_numeric_offset()?;
+    let time = pieces.time()?.with().subsec_nanosecond(0).build().ok()?;
+    let local = pieces.date().to_datetime(time);
+    let since = local.duration_since(jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0));
+    Some(since.as_secs() - i64::from(offset.seconds()))
 }
 
 /// `metadata` of every object.
@@ -310,10 +320,15 @@ mod tests {
             ("2024-02-29T10:34:56Z", 1_709_202_896),
             ("2024-02-29T10:34:56.999999Z", 1_709_202_896),
             ("2024-02-29T12:34:56+02:00", 1_709_202_896),
+            ("1969-12-31T23:59:59.5Z", -1),
+            ("9999-12-31T23:59:59Z", 253_402_300_799),
             ("0001-01-01T00:00:00Z", Time::ZERO.0),
         ] {
             let time: Time = serde_json::from_value(text.into()).unwrap();
             assert_eq!(time.0, seconds, "{text}");
+        }
+        for text in ["noon", "2024-02-29", "2024-02-29T10:34:56"] {
+            assert_eq!(unix_seconds(text), None, "{text}");
         }
         assert!(serde_json::from_str::<Time>("\"noon\"").is_err());
         assert_eq!(Time::ZERO.set(), None);

@@ -1,5 +1,6 @@
 //! Values of custom resources as numbers and as label values.
 
+use crate::object::unix_seconds;
 use crate::quantity::Quantity;
 use exporter_core::dialect::strconv;
 use exporter_core::exposition::number;
@@ -49,8 +50,7 @@ fn time(text: &str) -> Option<f64> {
     if text.as_bytes().get(10) != Some(&b'T') {
         return None;
     }
-    let time: jiff::Timestamp = text.parse().ok()?;
-    Some(time.as_nanosecond().div_euclid(1_000_000_000) as f64)
+    unix_seconds(text).map(|seconds| seconds as f64)
 }
 
 fn percentage(text: &str) -> Option<f64> {
