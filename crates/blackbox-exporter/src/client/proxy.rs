@@ -6,6 +6,7 @@ use crate::net::address::{Address, bracketed, literal};
 use crate::tls;
 use crate::url::Url;
 use base64::Engine;
+use exporter_core::dialect::no_proxy;
 use http::HeaderValue;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -67,66 +68,9 @@ fn from_environment(url: &Url) -> Result<Option<(Url, String)>, Trouble> {
     Ok(Some((proxy, variable("NO_PROXY").unwrap_or_default())))
 }
 
-/// Whether a list of names, `.suffixes`, addresses and networks, each perhaps with a port, holds a
-/// host.
+/// Whether a list of hosts without a proxy holds one, whose name may end in the dot of the root.
 fn excepts(list: &str, host: &str, port: u16) -> bool {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let ip = literal(&host).map(|a| a.ip);
-    list.split(',')
-        .map(|e| e.trim().to_ascii_lowercase())
-        .any(|entry| {
-            if entry == "*" {
-                return true;
-            }
-            if entry.is_empty() {
-                return false;
-            }
-            if let Some((network, bits)) = entry.split_once('/') {
-                let network = network.parse::<IpAddr>().ok();
-                return network
-                    .zip(ip)
-                    .is_some_and(|(n, ip)| within(n, bits.parse().ok(), ip));
-            }
-            let (name, wanted) = split_port(&entry);
-            if wanted.is_some_and(|p| p != port) {
-                return false;
-            }
-            if let (Ok(address), Some(ip)) = (name.parse::<IpAddr>(), ip) {
-                return address == ip;
-            }
-            let suffix = name.strip_prefix('*').unwrap_or(name);
-            match suffix.strip_prefix('.') {
-                Some(_) => host.ends_with(suffix),
-                None => {
-                    host == suffix || host.strip_suffix(suffix).is_some_and(|h| h.ends_with('.'))
-                }
-            }
-        })
-}
-
-fn split_port(entry: &str) -> (&str, Option<u16>) {
-    if entry.parse::<IpAddr>().is_ok() {
-        return (entry, None);
-    }
-    match entry.rsplit_once(':') {
-        Some((name, port)) => (name.trim_matches(['[', ']']), port.parse().ok()),
-        None => (entry.trim_matches(['[', ']']), None),
-    }
-}
-
-fn within(network: IpAddr, bits: Option<u32>, ip: IpAddr) -> bool {
-    let Some(bits) = bits else {
-        return false;
-    };
-    match (network, ip) {
-        (IpAddr::V4(n), IpAddr::V4(ip)) => {
-            bits == 0 || (bits <= 32 && (u32::from(n) ^ u32::from(ip)) >> (32 - bits) == 0)
-        }
-        (IpAddr::V6(n), IpAddr::V6(ip)) => {
-            bits == 0 || (bits <= 128 && (u128::from(n) ^ u128::from(ip)) >> (128 - bits) == 0)
-        }
-        _ => false,
-    }
+    no_proxy::holds(list, host.trim_end_matches('.'), port)
 }
 
 impl Via {
