@@ -284,34 +284,24 @@ fn ordered(name: &str, a: &Value, b: &Value, holds: fn(Ordering) -> bool) -> Out
         .ok_or_else(|| no_overload(name, &[a.clone(), b.clone()]))
 }
 
+/// Of two whole numbers of one kind; `None` where the result is out of range.
+macro_rules! whole {
+    ($name:expr, $a:expr, $b:expr) => {
+        match $name {
+            "_/_" | "_%_" if $b == 0 => return Err("division by zero".to_owned()),
+            "_+_" => $a.checked_add($b),
+            "_-_" => $a.checked_sub($b),
+            "_*_" => $a.checked_mul($b),
+            "_/_" => $a.checked_div($b),
+            _ => $a.checked_rem($b),
+        }
+    };
+}
+
 fn arithmetic(name: &str, a: &Value, b: &Value) -> Outcome {
     let result = match (a, b) {
-        (Value::Int(a), Value::Int(b)) => {
-            if *b == 0 && matches!(name, "_/_" | "_%_") {
-                return Err("division by zero".to_owned());
-            }
-            let result = match name {
-                "_+_" => a.checked_add(*b),
-                "_-_" => a.checked_sub(*b),
-                "_*_" => a.checked_mul(*b),
-                "_/_" => a.checked_div(*b),
-                _ => a.checked_rem(*b),
-            };
-            result.map(Value::Int)
-        }
-        (Value::Uint(a), Value::Uint(b)) => {
-            if *b == 0 && matches!(name, "_/_" | "_%_") {
-                return Err("division by zero".to_owned());
-            }
-            let result = match name {
-                "_+_" => a.checked_add(*b),
-                "_-_" => a.checked_sub(*b),
-                "_*_" => a.checked_mul(*b),
-                "_/_" => a.checked_div(*b),
-                _ => a.checked_rem(*b),
-            };
-            result.map(Value::Uint)
-        }
+        (Value::Int(a), Value::Int(b)) => whole!(name, *a, *b).map(Value::Int),
+        (Value::Uint(a), Value::Uint(b)) => whole!(name, *a, *b).map(Value::Uint),
         (Value::Double(a), Value::Double(b)) if name != "_%_" => Some(Value::Double(match name {
             "_+_" => a + b,
             "_-_" => a - b,

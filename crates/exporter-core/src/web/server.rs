@@ -221,9 +221,10 @@ impl Server {
             let shared = Arc::new(Shared::of_health(told.clone()));
             accepting.push(tokio::spawn(accept(listener, shared)));
         }
-        let mut shared = Shared::new(self.router, self.front, self.connections, told);
-        shared.patience = self.patience;
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared {
+            patience: self.patience,
+            ..Shared::new(self.router, self.front, self.connections, told)
+        });
         for listener in self.listeners {
             accepting.push(tokio::spawn(accept(listener, shared.clone())));
         }
