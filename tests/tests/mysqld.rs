@@ -457,16 +457,21 @@ fn tls_as_the_section_says() {
     );
 }
 
+/// An exporter that reads the heartbeat table of a server and waits for whoever has locked it.
+fn with_heartbeat(server: &MariaDb) -> Daemon {
+    server.sql(ACCOUNTS);
+    server.sql(LOAD);
+    let file = my_cnf(server.folder(), &client_section(server));
+    start(
+        &file,
+        &["--collect.heartbeat", "--exporter.lock_wait_timeout=600"],
+    )
+}
+
 #[test]
 fn a_locked_table_costs_its_own_series() {
     let server = MariaDb::start(&[]);
-    server.sql(ACCOUNTS);
-    server.sql(LOAD);
-    let file = my_cnf(server.folder(), &client_section(&server));
-    let daemon = start(
-        &file,
-        &["--collect.heartbeat", "--exporter.lock_wait_timeout=600"],
-    );
+    let daemon = with_heartbeat(&server);
     assert_eq!(
         success(&daemon.get("/metrics"), "heartbeat"),
         Some(1.0),
@@ -562,13 +567,7 @@ fn open_transactions_and_chosen_tables() {
 #[test]
 fn a_statement_ends_with_the_scrape_that_wants_it() {
     let server = MariaDb::start(&[]);
-    server.sql(ACCOUNTS);
-    server.sql(LOAD);
-    let file = my_cnf(server.folder(), &client_section(&server));
-    let daemon = start(
-        &file,
-        &["--collect.heartbeat", "--exporter.lock_wait_timeout=600"],
-    );
+    let daemon = with_heartbeat(&server);
     let _lock = server.hold("LOCK TABLES heartbeat.heartbeat WRITE");
     let waiting = |wanted: &str| {
         let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'exporter' \
