@@ -204,9 +204,7 @@ impl Side {
     }
 
     fn median(&self, of: impl Fn(&Round) -> f64) -> f64 {
-        let mut values: Vec<f64> = self.rounds.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+        median(self.rounds.iter().map(of))
     }
 
     /// Size of the binary itself; a wrapper script stands before its program.
@@ -275,10 +273,26 @@ impl Drop for Running {
     }
 }
 
+/// The head of a table of measures.
+pub const HEAD: &str = "| measure | ours | peer | ratio |\n|---|---:|---:|---:|\n";
+
+/// A line of such a table.
+pub fn row(measure: &str, ours: f64, peer: f64) -> String {
+    let ratio = ours / peer;
+    format!("| {measure} | {ours:.2} | {peer:.2} | {ratio:.3} |\n")
+}
+
+/// The middle of values, of which there is at least one.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 fn table(sides: &[Side; 2], options: &Options) -> String {
     let mut text = format!(
         "`{}`, median of {} rounds of {} gzip scrapes of `{}` each{}\n\n\
-         | measure | ours | peer | ratio |\n|---|---:|---:|---:|\n",
+         {HEAD}",
         options.exporter.binary,
         options.rounds,
         options.scrapes,
@@ -288,10 +302,6 @@ fn table(sides: &[Side; 2], options: &Options) -> String {
             arguments => format!(", both with `{}`", arguments.join(" ")),
         },
     );
-    let mut row = |measure: &str, ours: f64, peer: f64| {
-        let ratio = ours / peer;
-        text += &format!("| {measure} | {ours:.2} | {peer:.2} | {ratio:.3} |\n");
-    };
     let rows: [(&str, Column); 6] = [
         ("CPU a scrape, ms", |r| r.cpu),
         ("latency p50, ms", |r| r.p50),
@@ -301,8 +311,8 @@ fn table(sides: &[Side; 2], options: &Options) -> String {
         ("start to first answer, ms", |r| r.first_answer),
     ];
     for (measure, of) in rows {
-        row(measure, sides[0].median(of), sides[1].median(of));
+        text += &row(measure, sides[0].median(of), sides[1].median(of));
     }
-    row("binary, MB", sides[0].megabytes(), sides[1].megabytes());
+    text += &row("binary, MB", sides[0].megabytes(), sides[1].megabytes());
     text
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask bench kube-state-metrics`: both sides in front of the API server of our tests, which
 //! has a cluster of any size.
 
-use crate::bench::Running;
+use crate::bench::{HEAD, Running, median, row};
 use crate::http::Connection;
 use crate::run;
 use std::io::{BufRead, BufReader};
@@ -226,16 +226,10 @@ fn get(address: &str, path: &str, headers: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-fn median(rounds: &[Round], of: Column) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn table(rounds: &[Vec<Round>; 2], size: &Size) -> String {
     let mut text = format!(
         "`{EXPORTER}`, {} pods on {} nodes, {} of them changing a second, median of {} rounds\n\n\
-         | measure | ours | peer | ratio |\n|---|---:|---:|---:|\n",
+         {HEAD}",
         size.pods, size.nodes, size.updates, size.rounds,
     );
     let rows: [(&str, Column); 9] = [
@@ -251,9 +245,8 @@ fn table(rounds: &[Vec<Round>; 2], size: &Size) -> String {
     ];
     let changes = usize::from(size.updates == 0);
     for (measure, of) in &rows[..rows.len() - changes] {
-        let (ours, peer) = (median(&rounds[0], *of), median(&rounds[1], *of));
-        let ratio = ours / peer;
-        text += &format!("| {measure} | {ours:.2} | {peer:.2} | {ratio:.3} |\n");
+        let [ours, peer] = rounds.each_ref().map(|side| median(side.iter().map(of)));
+        text += &row(measure, ours, peer);
     }
     text
 }
