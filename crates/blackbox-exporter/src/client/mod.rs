@@ -4,6 +4,7 @@
 //! happen, and so that the address that was chosen is the one that is asked.
 
 pub mod conntrack;
+mod http1;
 pub mod proxy;
 
 use crate::config::{ProxyOptions, TlsOptions};
@@ -14,8 +15,9 @@ use crate::tls::{self, Session};
 use crate::url::Url;
 use bytes::Bytes;
 use conntrack::{Open, Reason};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use http_body::{Body, Frame, SizeHint};
+pub use http1::Head;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use proxy::Via;
@@ -31,10 +33,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// Headers that an answer may have.
-const MOST_HEADERS: usize = 512;
-/// Bytes that the head of an answer may have.
-const LONGEST_HEAD: usize = 1 << 20;
 /// A handshake that takes longer is given up.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -103,30 +101,31 @@ impl From<String> for Trouble {
 /// An answer whose body is still to be read.
 pub struct Answer {
     /// Status, version and headers.
-    pub head: http::response::Parts,
+    pub head: Head,
     /// What TLS told.
     pub session: Option<Session>,
     /// When its first byte came.
     pub first_byte: Instant,
-    body: Incoming,
-    driver: Driver,
+    body: Coming,
+    _open: Open,
+}
+
+/// A body by version of HTTP.
+enum Coming {
+    One(Box<http1::Body>),
+    Two(Box<(Incoming, Driver)>),
 }
 
 impl Answer {
-    /// The length of the body where the protocol tells it, `None` where it ends when it ends.
-    pub fn exact_length(&self) -> Option<u64> {
-        self.body.size_hint().exact()
-    }
-
     /// The next piece of the body; `None` at its end.
     pub async fn data(&mut self) -> Result<Option<Bytes>, String> {
+        let (body, driver) = match &mut self.body {
+            Coming::One(body) => return body.data().await,
+            Coming::Two(pair) => (&mut pair.0, &mut pair.1),
+        };
         loop {
-            let body = Pin::new(&mut self.body);
-            let next = std::future::poll_fn({
-                let mut body = body;
-                move |cx| body.as_mut().poll_frame(cx)
-            });
-            match self.driver.alongside(next).await {
+            let next = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+            match driver.alongside(next).await {
                 None => return Ok(None),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => return Ok(Some(data)),
@@ -177,8 +176,7 @@ type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 /// What moves bytes while somebody waits for an answer; dropping it closes the connection.
 struct Driver {
     connection: Option<Connection>,
-    _tasks: Option<EndTasks>,
-    _open: Open,
+    _tasks: EndTasks,
 }
 
 impl Driver {
@@ -244,23 +242,16 @@ pub async fn send(outgoing: Outgoing<'_>, times: &mut Times) -> Result<Answer, T
     connecting.times.tls = connecting.reached.tls;
     drop(connecting);
     let ready = Instant::now();
-    let absolute = via
-        .as_ref()
-        .filter(|via| via.is_http() && !outgoing.url.is_tls());
-    let io = TokioIo::new(stream);
-    let (response, driver) = match http2 {
-        true => over_http2(outgoing, io, open).await,
-        false => over_http1(outgoing, io, absolute, open).await,
-    }?;
-    let first_byte = Instant::now();
-    times.processing = (first_byte - ready).as_secs_f64();
-    let (head, body) = response.into_parts();
+    let (head, body) = match http2 {
+        true => over_http2(outgoing, stream, times).await?,
+        false => over_http1(outgoing, stream, via.as_ref(), times).await?,
+    };
     Ok(Answer {
         head,
         session,
-        first_byte,
+        first_byte: ready + Duration::from_secs_f64(times.processing),
         body,
-        driver,
+        _open: open,
     })
 }
 
@@ -278,72 +269,52 @@ impl Drop for Connecting<'_> {
 
 async fn over_http1(
     outgoing: Outgoing<'_>,
-    io: TokioIo<Box<dyn Stream>>,
-    absolute: Option<&Via>,
-    open: Open,
-) -> Result<(Response<Incoming>, Driver), Trouble> {
-    let mut builder = hyper::client::conn::http1::Builder::new();
-    builder
-        .title_case_headers(true)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(LONGEST_HEAD)
-        .allow_spaces_after_header_name_in_responses(true)
-        .allow_obsolete_multiline_headers_in_responses(true);
-    let handshake = builder.handshake::<_, Payload>(io).await;
-    let (mut sender, connection) = handshake.map_err(|e| sentence(&e))?;
-    let mut driver = Driver {
-        connection: Some(Box::pin(connection)),
-        _tasks: None,
-        _open: open,
-    };
-    let mut request = request(outgoing)?;
-    let host = HeaderValue::try_from(outgoing.host()).map_err(|e| format!("Host: {e}"))?;
+    stream: Box<dyn Stream>,
+    via: Option<&Via>,
+    times: &mut Times,
+) -> Result<(Head, Coming), Trouble> {
+    let url = outgoing.url;
+    let absolute = via.filter(|via| via.is_http() && !url.is_tls());
     let target = match absolute {
-        Some(_) => format!(
-            "http://{}{}",
-            outgoing.host(),
-            outgoing.url.request_target()
-        ),
-        None => outgoing.url.request_target(),
+        Some(_) => format!("http://{}{}", outgoing.host(), url.request_target()),
+        None => url.request_target(),
     };
-    *request.uri_mut() = Uri::try_from(target).map_err(|e| format!("invalid URL: {e}"))?;
-    let headers = std::mem::take(request.headers_mut());
-    let all = request.headers_mut();
-    all.insert(header::HOST, host);
-    all.extend(headers);
-    all.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    if let Some(credentials) = absolute.and_then(Via::authorization) {
-        all.insert(header::PROXY_AUTHORIZATION, credentials);
-    }
-    let response = driver.alongside(sender.send_request(request)).await;
-    Ok((response.map_err(|e| sentence(&e))?, driver))
+    let credentials = absolute.and_then(Via::authorization);
+    let request = http1::encode(outgoing, &target, credentials)?;
+    let (head, body) = http1::exchange(stream, request, outgoing.method, times).await?;
+    Ok((head, Coming::One(Box::new(body))))
 }
 
 async fn over_http2(
     outgoing: Outgoing<'_>,
-    io: TokioIo<Box<dyn Stream>>,
-    open: Open,
-) -> Result<(Response<Incoming>, Driver), Trouble> {
+    stream: Box<dyn Stream>,
+    times: &mut Times,
+) -> Result<(Head, Coming), Trouble> {
+    let ready = Instant::now();
     let tasks = Tasks::default();
     let ending = EndTasks(tasks.clone());
-    let handshake = hyper::client::conn::http2::handshake::<_, _, Payload>(tasks, io).await;
+    let handshake =
+        hyper::client::conn::http2::handshake::<_, _, Payload>(tasks, TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|e| sentence(&e))?;
     let mut driver = Driver {
         connection: Some(Box::pin(connection)),
-        _tasks: Some(ending),
-        _open: open,
+        _tasks: ending,
     };
-    let mut request = request(outgoing)?;
-    let target = format!(
-        "{}://{}{}",
-        outgoing.url.scheme,
-        outgoing.host(),
-        outgoing.url.request_target()
-    );
-    *request.uri_mut() = Uri::try_from(target).map_err(|e| format!("invalid URL: {e}"))?;
-    *request.version_mut() = http::Version::HTTP_2;
-    let response = driver.alongside(sender.send_request(request)).await;
-    Ok((response.map_err(|e| sentence(&e))?, driver))
+    let response = driver
+        .alongside(sender.send_request(request(outgoing)?))
+        .await;
+    let (head, body) = response.map_err(|e| sentence(&e))?.into_parts();
+    times.processing = ready.elapsed().as_secs_f64();
+    let told = head.headers.get(header::CONTENT_LENGTH);
+    let told = told.and_then(|v| v.to_str().ok()?.parse().ok());
+    let is_over = body.is_end_stream() && *outgoing.method != Method::HEAD;
+    let head = Head {
+        status: head.status.as_u16(),
+        version: (2, 0),
+        content_length: told.unwrap_or(if is_over { 0 } else { -1 }),
+        headers: head.headers,
+    };
+    Ok((head, Coming::Two(Box::new((body, driver)))))
 }
 
 impl Outgoing<'_> {
@@ -355,16 +326,25 @@ impl Outgoing<'_> {
     }
 }
 
+/// A request as HTTP/2 has it.
 fn request(outgoing: Outgoing<'_>) -> Result<http::Request<Payload>, Trouble> {
     let mut request = http::Request::new(outgoing.body.clone());
     *request.method_mut() = outgoing.method.clone();
     *request.headers_mut() = outgoing.headers.clone();
+    *request.version_mut() = Version::HTTP_2;
+    let url = outgoing.url;
+    let target = format!(
+        "{}://{}{}",
+        url.scheme,
+        outgoing.host(),
+        url.request_target()
+    );
+    *request.uri_mut() = Uri::try_from(target).map_err(|e| format!("invalid URL: {e}"))?;
     let method = outgoing.method;
     let states_nothing = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     if states_nothing && outgoing.body.bytes.is_empty() && !outgoing.body.chunked {
-        request
-            .headers_mut()
-            .insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     Ok(request)
 }

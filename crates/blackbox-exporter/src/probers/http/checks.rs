@@ -2,16 +2,17 @@
 
 use super::Measured;
 use super::body::{self, Reader, Sink};
+use super::date;
 use super::hops::Final;
 use crate::client::Answer;
 use crate::config::{HeaderRule, Http};
 use crate::expression::Expression;
 use crate::log::ProbeLog;
 use crate::{debug, error};
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, header};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::Instant;
 
 /// Judges an answer; later checks run only while all is well, the body is read in any case.
 pub async fn judge(
@@ -20,12 +21,8 @@ pub async fn judge(
     measured: &mut Measured,
     log: &mut ProbeLog,
 ) -> bool {
-    let Final {
-        mut answer,
-        closed,
-        is_head,
-    } = last;
-    describe(&answer, is_head, measured);
+    let Final { mut answer, closed } = last;
+    describe(&answer, measured);
     debug!(log, "Received HTTP response", "status_code" => measured.status);
     let mut success = is_valid_status(settings, measured.status, log);
     if success && !headers_fit(settings, &answer.head.headers, log) {
@@ -37,9 +34,10 @@ pub async fn judge(
         false => success &= judge_body(settings, &mut answer, measured, success, log).await,
     }
     measured.transfer = answer.first_byte.elapsed().as_secs_f64();
-    let version = version_text(answer.head.version);
+    let (major, minor) = answer.head.version;
+    let version = format!("HTTP/{major}.{minor}");
     let versions = &settings.valid_http_versions;
-    if !versions.is_empty() && !versions.iter().any(|v| v == version) {
+    if !versions.is_empty() && !versions.contains(&version) {
         error!(log, "Invalid HTTP version number", "version" => version);
         success = false;
     }
@@ -54,44 +52,16 @@ pub async fn judge(
     success
 }
 
-fn describe(answer: &Answer, is_head: bool, measured: &mut Measured) {
+fn describe(answer: &Answer, measured: &mut Measured) {
     let head = &answer.head;
-    measured.status = head.status.as_u16();
-    measured.version = match head.version {
-        Version::HTTP_10 => 1.0,
-        Version::HTTP_11 => 1.1,
-        Version::HTTP_2 => 2.0,
-        _ => 0.0,
-    };
+    measured.status = head.status;
+    let (major, minor) = head.version;
+    measured.version = f64::from(major) + f64::from(minor) / 10.0;
     measured.session.clone_from(&answer.session);
     measured.over_tls = answer.session.is_some();
-    let told = head.headers.get(header::CONTENT_LENGTH);
-    let told = told
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.trim().parse::<i64>().ok());
-    let chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
-    let bodiless = matches!(measured.status, 100..200 | 204 | 304) && !is_head;
-    measured.content_length = match (told, answer.exact_length()) {
-        (_, _) if bodiless => 0,
-        (_, _) if chunked => -1,
-        (Some(length), _) => length,
-        (None, Some(0)) if !is_head => 0,
-        _ => -1,
-    };
+    measured.content_length = head.content_length;
     let modified = head.headers.get(header::LAST_MODIFIED);
-    let modified = modified.and_then(|v| httpdate::parse_http_date(v.to_str().ok()?).ok());
-    measured.last_modified = modified
-        .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
-        .map(|t| t.as_secs());
-}
-
-fn version_text(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_11 => "HTTP/1.1",
-        Version::HTTP_2 => "HTTP/2.0",
-        _ => "HTTP/0.9",
-    }
+    measured.last_modified = modified.and_then(|v| date::parse(v.to_str().ok()?));
 }
 
 fn is_valid_status(settings: &Http, status: u16, log: &mut ProbeLog) -> bool {
@@ -194,7 +164,9 @@ async fn judge_body(
         Ok(reader) => reader,
         Err((why, used)) => {
             error!(log, "Failed to get decompressor for HTTP response body", "err" => why);
-            measured.body_length = body::count_rest(answer, used).await.unwrap_or(0);
+            let rest = body::count_rest(answer, used).await.unwrap_or(0);
+            let limit = settings.body_size_limit.unwrap_or(u64::MAX);
+            measured.body_length = rest.min(limit);
             return false;
         }
     };
@@ -269,13 +241,52 @@ impl Drop for Abandon {
     }
 }
 
+/// Reads JSON. Text that is not Unicode becomes the replacement character, as in Go.
+fn parse_json(body: &[u8]) -> serde_json::Result<serde_json::Value> {
+    let text = String::from_utf8_lossy(body);
+    serde_json::from_str(&text).or_else(|error| match text.contains("\\u") {
+        true => serde_json::from_str(&without_lone_surrogates(&text)),
+        false => Err(error),
+    })
+}
+
+/// Replaces escapes of surrogates (`\uD800` to `\uDFFF`) that are not one of a pair.
+fn without_lone_surrogates(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let length = match (surrogate(escape), escape.get(6..).and_then(surrogate)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(_), _) => {
+                out.push('\u{fffd}');
+                rest = &escape[6..];
+                continue;
+            }
+            // The character behind the backslash is not the beginning of another escape.
+            _ => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        out.push_str(&escape[..length]);
+        rest = &escape[length..];
+    }
+    out + rest
+}
+
+/// The surrogate that a text begins with.
+fn surrogate(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    let unit = u16::from_str_radix(digits, 16).ok()?;
+    (0xd800..=0xdfff).contains(&unit).then_some(unit)
+}
+
 /// Evaluates on a thread of its own, which the deadline does not wait for.
 async fn json_fits(
     expressions: &[(&Option<Expression>, bool); 2],
     body: &[u8],
     log: &mut ProbeLog,
 ) -> bool {
-    let json: serde_json::Value = match serde_json::from_slice(body) {
+    let json = match parse_json(body) {
         Ok(json) => json,
         Err(error) => {
             error!(log, "Error unmarshalling HTTP body to JSON", "err" => error);
@@ -305,6 +316,29 @@ async fn json_fits(
         Err(why) => {
             error!(log, "Body does not fit the CEL expression", "err" => why);
             false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_that_is_not_unicode() {
+        for (body, text) in [
+            (&br#""a\ud800b""#[..], Some("a\u{fffd}b")),
+            (
+                br#""\udc00\ud83d\ude00\\ud800""#,
+                Some("\u{fffd}\u{1f600}\\ud800"),
+            ),
+            (b"\"\xff\"", Some("\u{fffd}")),
+            (br#""\ud800" x"#, None),
+            (br#""\u12"#, None),
+            (br#""\"#, None),
+        ] {
+            let json = parse_json(body).ok();
+            assert_eq!(json.as_ref().and_then(|v| v.as_str()), text, "{body:?}");
         }
     }
 }

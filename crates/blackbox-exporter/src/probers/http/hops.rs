@@ -11,7 +11,7 @@ use crate::url::Url;
 use crate::{debug, tls};
 use base64::Engine;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::net::IpAddr;
 
 /// Redirects that are followed.
@@ -23,8 +23,6 @@ pub struct Final {
     pub answer: Answer,
     /// Whether it is a redirect that was not followed, whose body nobody reads.
     pub closed: bool,
-    /// Whether it answers HEAD.
-    pub is_head: bool,
 }
 
 /// Where a probe begins.
@@ -177,12 +175,10 @@ pub async fn follow(
             chain.send(&hop, &mut summed).await?
         };
         let next = chain.next(&hop, &answer)?;
-        let is_head = hop.method == Method::HEAD;
         let Some(next) = next else {
             return Ok(Final {
                 answer,
                 closed: false,
-                is_head,
             });
         };
         measured.redirects += 1;
@@ -191,7 +187,6 @@ pub async fn follow(
             return Ok(Final {
                 answer,
                 closed: true,
-                is_head,
             });
         }
         debug!(probe.log, "Received redirect", "location" => next.url.redacted());
@@ -348,14 +343,8 @@ impl<'m> Chain<'m> {
     /// The request that an answer redirects to.
     fn next(&self, hop: &Hop, answer: &Answer) -> Result<Option<Hop>, String> {
         let status = answer.head.status;
-        let keeps = matches!(
-            status,
-            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-        );
-        let changes = matches!(
-            status,
-            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER
-        );
+        let keeps = matches!(status, 307 | 308);
+        let changes = matches!(status, 301..=303);
         let location = answer.head.headers.get(header::LOCATION);
         let location = location.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
         let Some(location) = location.filter(|l| !l.is_empty() && (keeps || changes)) else {
@@ -420,7 +409,7 @@ fn configured_headers(configured: &[(String, String)]) -> Result<HeaderMap, Stri
         let key = header_name(name)?;
         if matches!(
             key,
-            header::HOST | header::CONTENT_LENGTH | header::TRANSFER_ENCODING
+            header::HOST | header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::TRAILER
         ) {
             continue;
         }

@@ -3,7 +3,9 @@
 mod body;
 mod checks;
 mod cookies;
+mod date;
 mod hops;
+mod inflate;
 mod token;
 
 use crate::client::conntrack;
@@ -97,7 +99,7 @@ struct Measured {
     presented: Vec<CertificateDer<'static>>,
     failed_due_to_regex: bool,
     failed_due_to_cel: bool,
-    last_modified: Option<u64>,
+    last_modified: Option<i64>,
 }
 
 /// Probes.

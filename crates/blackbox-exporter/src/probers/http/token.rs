@@ -7,7 +7,7 @@ use crate::url::{Url, escape};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use ring::signature::{
     RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair,
 };
@@ -28,7 +28,7 @@ pub async fn authorization(oauth: &OAuth2, user_agent: &HeaderValue) -> Result<S
         true => ask(oauth, &url, user_agent, &assertion_form(oauth)?, None).await?,
         false => client_credentials(oauth, &url, user_agent).await?,
     };
-    if !status.is_success() {
+    if !is_success(status) {
         return Err(format!(
             "oauth2: the token endpoint answered with status {status}"
         ));
@@ -56,7 +56,7 @@ async fn client_credentials(
     oauth: &OAuth2,
     url: &Url,
     user_agent: &HeaderValue,
-) -> Result<(StatusCode, Vec<u8>), String> {
+) -> Result<(u16, Vec<u8>), String> {
     let secret = oauth.client_secret.resolve()?;
     let mut form = vec![("grant_type".to_owned(), "client_credentials".to_owned())];
     if !oauth.scopes.is_empty() {
@@ -69,7 +69,7 @@ async fn client_credentials(
     let pair = format!("{}:{}", form_encode(&oauth.client_id), form_encode(&secret));
     let basic = format!("Basic {}", STANDARD.encode(pair));
     let (status, body) = ask(oauth, url, user_agent, &form, Some(&basic)).await?;
-    if status.is_success() {
+    if is_success(status) {
         return Ok((status, body));
     }
     form.push(("client_id".to_owned(), oauth.client_id.clone()));
@@ -79,13 +79,17 @@ async fn client_credentials(
     ask(oauth, url, user_agent, &form, None).await
 }
 
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
 async fn ask(
     oauth: &OAuth2,
     url: &Url,
     user_agent: &HeaderValue,
     form: &Form,
     basic: Option<&str>,
-) -> Result<(StatusCode, Vec<u8>), String> {
+) -> Result<(u16, Vec<u8>), String> {
     let mut headers = HeaderMap::new();
     let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
     headers.insert(header::CONTENT_TYPE, kind);
