@@ -39,10 +39,11 @@ impl Url {
             return Err("first path segment in URL cannot contain colon".to_owned());
         }
         if let Some((before, query)) = rest.split_once('?') {
-            url.query = Some(escape(query, b""));
+            url.query = Some(escape_blanks(query));
             rest = before;
         }
-        if let Some(tail) = rest.strip_prefix("//") {
+        let is_path = url.scheme.is_empty() && rest.starts_with("///");
+        if let Some(tail) = rest.strip_prefix("//").filter(|_| !is_path) {
             let end = tail.find('/').unwrap_or(tail.len());
             url.set_authority(&tail[..end])?;
             rest = &tail[end..];
@@ -241,6 +242,19 @@ fn check_escapes(text: &str) -> Result<(), String> {
         true => Ok(()),
         false => Err("invalid URL escape".to_owned()),
     }
+}
+
+/// Escapes what would break a request line; queries are sent as they are written otherwise.
+fn escape_blanks(query: &str) -> String {
+    let mut out = String::with_capacity(query.len());
+    for c in query.chars() {
+        match c {
+            ' ' => out.push_str("%20"),
+            c if c.is_ascii_control() => out.push_str(&format!("%{:02X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Escapes what may not stand in a URL, and `more`.

@@ -12,7 +12,7 @@ use crate::net::address::Address;
 use crate::net::dial;
 use crate::net::resolve::{self, Family};
 use crate::tls::{self, Session};
-use crate::url::Url;
+use crate::url::{Url, escape};
 use bytes::Bytes;
 use conntrack::{Open, Reason};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
@@ -333,12 +333,8 @@ fn request(outgoing: Outgoing<'_>) -> Result<http::Request<Payload>, Trouble> {
     *request.headers_mut() = outgoing.headers.clone();
     *request.version_mut() = Version::HTTP_2;
     let url = outgoing.url;
-    let target = format!(
-        "{}://{}{}",
-        url.scheme,
-        outgoing.host(),
-        url.request_target()
-    );
+    let target = escape(&url.request_target(), b"");
+    let target = format!("{}://{}{target}", url.scheme, outgoing.host());
     *request.uri_mut() = Uri::try_from(target).map_err(|e| format!("invalid URL: {e}"))?;
     let method = outgoing.method;
     let states_nothing = matches!(*method, Method::POST | Method::PUT | Method::PATCH);

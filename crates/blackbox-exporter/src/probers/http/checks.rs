@@ -12,7 +12,6 @@ use crate::{debug, error};
 use http::{HeaderMap, header};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 /// Judges an answer; later checks run only while all is well, the body is read in any case.
 pub async fn judge(
@@ -33,7 +32,6 @@ pub async fn judge(
         true => success &= judge_closed(settings, measured, success, log),
         false => success &= judge_body(settings, &mut answer, measured, success, log).await,
     }
-    measured.transfer = answer.first_byte.elapsed().as_secs_f64();
     let (major, minor) = answer.head.version;
     let version = format!("HTTP/{major}.{minor}");
     let versions = &settings.valid_http_versions;
@@ -54,6 +52,7 @@ pub async fn judge(
 
 fn describe(answer: &Answer, measured: &mut Measured) {
     let head = &answer.head;
+    measured.first_byte = Some(answer.first_byte);
     measured.status = head.status;
     let (major, minor) = head.version;
     measured.version = f64::from(major) + f64::from(minor) / 10.0;
@@ -164,26 +163,27 @@ async fn judge_body(
         Ok(reader) => reader,
         Err((why, used)) => {
             error!(log, "Failed to get decompressor for HTTP response body", "err" => why);
-            let rest = body::count_rest(answer, used).await.unwrap_or(0);
+            let rest = body::count_rest(answer, used).await;
             let limit = settings.body_size_limit.unwrap_or(u64::MAX);
             measured.body_length = rest.min(limit);
             return false;
         }
     };
+    // What looks at the body has failed until it is there, also where the deadline ends the reading.
+    measured.failed_due_to_regex |= regexps;
+    measured.failed_due_to_cel |= cel && !regexps;
     let read = {
-        let counting = Counting {
-            reader: &mut reader,
-            measured,
-            first_byte: answer.first_byte,
-        };
+        let length = &mut measured.body_length;
+        let reader = &mut reader;
+        let counting = Counting { reader, length };
         counting.reader.read(answer).await
     };
     if let Err(why) = read {
         error!(log, "Failed to read HTTP response body", "err" => why);
-        measured.failed_due_to_regex |= regexps;
-        measured.failed_due_to_cel |= cel && !regexps;
         return false;
     }
+    measured.failed_due_to_regex &= !regexps;
+    measured.failed_due_to_cel &= !cel;
     let whole = reader.sink().kept.as_deref().unwrap_or_default();
     if regexps && !body_fits(settings, whole, log) {
         measured.failed_due_to_regex = true;
@@ -196,17 +196,15 @@ async fn judge_body(
     success
 }
 
-/// Keeps count and time where the deadline ends the reading.
+/// Keeps count where the deadline ends the reading.
 struct Counting<'a> {
-    first_byte: Instant,
     reader: &'a mut Reader,
-    measured: &'a mut Measured,
+    length: &'a mut u64,
 }
 
 impl Drop for Counting<'_> {
     fn drop(&mut self) {
-        self.measured.body_length = self.reader.sink().count;
-        self.measured.transfer = self.first_byte.elapsed().as_secs_f64();
+        *self.length = self.reader.sink().count;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Dates of `Last-Modified` (RFC 9110, section 5.6.7), with the latitude of Go's `http.ParseTime`:
+//! Dates of `Last-Modified` (RFC 9110, section 5.6.7) and of cookies, with the latitude of Go's `http.ParseTime`:
 //! any weekday, any case, a fraction of a second, and a zone that has no effect.
 
 use jiff::civil::Date;
@@ -12,18 +12,35 @@ pub fn parse(text: &str) -> Option<i64> {
     })
 }
 
+/// Seconds since the epoch of when a cookie ends; hyphens may stand in its date.
+pub fn parse_expires(text: &str) -> Option<i64> {
+    [" ", "-"].iter().find_map(|separator| {
+        let mut rest = Rest(text);
+        let seconds = long(&mut rest, separator)?;
+        rest.literal(" ")?;
+        rest.zone()?;
+        rest.0.is_empty().then_some(seconds)
+    })
+}
+
 /// `Wed, 21 Oct 2015 07:28:00 GMT`
 fn imf(rest: &mut Rest<'_>) -> Option<i64> {
+    let seconds = long(rest, " ")?;
+    rest.literal(" GMT")?;
+    Some(seconds)
+}
+
+/// `Wed, 21 Oct 2015 07:28:00`
+fn long(rest: &mut Rest<'_>, separator: &str) -> Option<i64> {
     rest.word(&DAYS.map(|day| &day[..3]))?;
     rest.literal(", ")?;
     let day = rest.two_digits()?;
-    rest.literal(" ")?;
+    rest.literal(separator)?;
     let month = rest.word(&MONTHS)? + 1;
-    rest.literal(" ")?;
+    rest.literal(separator)?;
     let year = rest.year()?;
     rest.literal(" ")?;
     let time = rest.time()?;
-    rest.literal(" GMT")?;
     seconds(year, month, day, time)
 }
 
@@ -181,10 +198,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn ends_of_cookies() {
+        let end = Some(1_445_412_480);
+        assert_eq!(parse_expires("Wed, 21 Oct 2015 07:28:00 UTC"), end);
+        assert_eq!(parse_expires("Wed, 21-Oct-2015 07:28:00 GMT"), end);
+        assert_eq!(parse_expires("Wed, 21-Oct-15 07:28:00 GMT"), None);
+        assert_eq!(parse_expires("Wed, 21 Oct 2015 07:28:00"), None);
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text: String) {
-            let _ = parse(&text);
+            let _ = (parse(&text), parse_expires(&text));
         }
     }
 }

@@ -106,6 +106,8 @@ struct Chain<'m> {
     headers: HeaderMap,
     /// Headers that every request gets in addition.
     added: Vec<(HeaderName, HeaderValue)>,
+    /// `Authorization` of the configured headers, which no other replaces.
+    own_authorization: Option<HeaderValue>,
     authorization: Option<HeaderValue>,
     body: Payload,
     server_name: String,
@@ -236,13 +238,14 @@ impl<'m> Chain<'m> {
     ) -> Result<Self, String> {
         let mut headers = configured_headers(&settings.headers)?;
         let client = &settings.client;
-        let mut authorization = None;
-        if !headers.contains_key(header::AUTHORIZATION) {
-            let agent = headers.get(header::USER_AGENT).cloned();
-            authorization = credentials(client, &start.url, agent).await?;
-        } else if let Some(value) = headers.remove(header::AUTHORIZATION) {
-            authorization = Some(value);
-        }
+        let own_authorization = headers.remove(header::AUTHORIZATION);
+        let authorization = match user_of(&start.url) {
+            None if own_authorization.is_none() => {
+                let agent = headers.get(header::USER_AGENT).cloned();
+                credentials(client, agent).await?
+            }
+            user => user,
+        };
         let dialled = match (address, start.url.port()) {
             (None, _) => start.url.host.clone(),
             (Some(address), "") => bracketed(address),
@@ -257,6 +260,7 @@ impl<'m> Chain<'m> {
             source,
             headers,
             added: added_headers(client)?,
+            own_authorization,
             authorization,
             body,
             server_name: start.server_name.clone(),
@@ -271,6 +275,10 @@ impl<'m> Chain<'m> {
     }
 
     async fn send(&mut self, hop: &Hop, summed: &mut Summed<'_>) -> Result<Answer, String> {
+        if !matches!(hop.url.scheme.as_str(), "http" | "https") {
+            let scheme = &hop.url.scheme;
+            return Err(format!("unsupported protocol scheme {scheme:?}"));
+        }
         let trusted = self.trust.admits(hop.hostname());
         let headers = self.headers_of(hop, trusted);
         let first = hop.address.is_some() || hop.url.host == self.dialled;
@@ -306,6 +314,14 @@ impl<'m> Chain<'m> {
         }
     }
 
+    /// `Authorization` of a hop. A user in its URL is for this host, whoever it is.
+    fn authorization_of(&self, hop: &Hop, trusted: bool) -> Option<HeaderValue> {
+        let trusting = |value: &Option<HeaderValue>| value.clone().filter(|_| trusted);
+        trusting(&self.own_authorization)
+            .or_else(|| user_of(&hop.url))
+            .or_else(|| trusting(&self.authorization))
+    }
+
     fn headers_of(&self, hop: &Hop, trusted: bool) -> HeaderMap {
         let mut headers = self.headers.clone();
         if !hop.with_body {
@@ -324,11 +340,8 @@ impl<'m> Chain<'m> {
             }
             headers.remove("cookie2");
         }
-        for (name, value) in &self.added {
-            headers.append(name, value.clone());
-        }
-        if let Some(value) = self.authorization.as_ref().filter(|_| trusted) {
-            headers.insert(header::AUTHORIZATION, value.clone());
+        if let Some(value) = self.authorization_of(hop, trusted) {
+            headers.insert(header::AUTHORIZATION, value);
         }
         if let Some(referer) = &hop.referer
             && !headers.contains_key(header::REFERER)
@@ -337,6 +350,11 @@ impl<'m> Chain<'m> {
             headers.insert(header::REFERER, value);
         }
         self.jar.put(&mut headers, &hop.url, hop.hostname());
+        for (name, value) in &self.added {
+            if trusted || name != header::COOKIE {
+                headers.append(name, value.clone());
+            }
+        }
         headers
     }
 
@@ -358,9 +376,6 @@ impl<'m> Chain<'m> {
             .url
             .join(&location)
             .map_err(|e| format!("bad Location: {e}"))?;
-        if !matches!(url.scheme.as_str(), "http" | "https") {
-            return Err(format!("unsupported protocol scheme {:?}", url.scheme));
-        }
         let relative =
             Url::parse(&location).is_ok_and(|r| r.scheme.is_empty() && r.host.is_empty());
         let same = relative || url.host == self.dialled && hop.address.is_some();
@@ -439,10 +454,9 @@ fn added_headers(client: &Client) -> Result<Vec<(HeaderName, HeaderValue)>, Stri
     Ok(added)
 }
 
-/// `Authorization` from the options of the client, or from the user in the URL.
+/// `Authorization` from the options of the client.
 async fn credentials(
     client: &Client,
-    url: &Url,
     agent: Option<HeaderValue>,
 ) -> Result<Option<HeaderValue>, String> {
     let text = if let Some(authorization) = &client.authorization {
@@ -457,14 +471,21 @@ async fn credentials(
     } else if let Some(oauth) = &client.oauth2 {
         let agent = agent.unwrap_or_else(|| HeaderValue::from_static(USER_AGENT));
         token::authorization(oauth, &agent).await?
-    } else if let Some((user, password)) = &url.user {
-        basic(user, password.as_deref().unwrap_or_default())
     } else {
         return Ok(None);
     };
     let mut value = header_value("Authorization", &text)?;
     value.set_sensitive(true);
     Ok(Some(value))
+}
+
+/// `Authorization` from the user in a URL.
+fn user_of(url: &Url) -> Option<HeaderValue> {
+    let (user, password) = url.user.as_ref()?;
+    let text = basic(user, password.as_deref().unwrap_or_default());
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// RFC 7617

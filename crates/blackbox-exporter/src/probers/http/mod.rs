@@ -17,6 +17,7 @@ use exporter_core::exposition::Family;
 pub use hops::basic;
 use hops::{Final, Prepared, Start};
 use rustls_pki_types::CertificateDer;
+use std::time::Instant;
 
 static PHASES: Family = Family::gauge(
     "probe_http_duration_seconds",
@@ -88,6 +89,8 @@ struct Measured {
     connect: f64,
     tls: f64,
     processing: f64,
+    /// When the first byte of the answer that counts came.
+    first_byte: Option<Instant>,
     transfer: f64,
     status: u16,
     content_length: i64,
@@ -150,7 +153,11 @@ async fn run(probe: &mut Probe<'_>, measured: &mut Measured) -> bool {
             }
         }
     };
-    match within(deadline, probing).await {
+    let result = within(deadline, probing).await;
+    if let Some(first_byte) = measured.first_byte {
+        measured.transfer = first_byte.elapsed().as_secs_f64();
+    }
+    match result {
         Ok(success) => success,
         Err(why) => {
             error!(probe.log, "Error for HTTP request", "err" => why);
