@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 use std::fmt;
+use std::net::Ipv6Addr;
 
 /// An absolute URL with an authority, or a reference to resolve against one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,10 @@ impl Url {
         {
             return Err("first path segment in URL cannot contain colon".to_owned());
         }
+        // Without a slash what follows is neither host nor path.
+        if !url.scheme.is_empty() && !rest.starts_with(['/', '?']) && !rest.is_empty() {
+            return Ok(url);
+        }
         if let Some((before, query)) = rest.split_once('?') {
             url.query = Some(escape_blanks(query));
             rest = before;
@@ -56,6 +61,12 @@ impl Url {
     fn set_authority(&mut self, authority: &str) -> Result<(), String> {
         let host = match authority.rsplit_once('@') {
             Some((user, host)) => {
+                let odd =
+                    |b: u8| !(b.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&b));
+                if user.bytes().any(odd) {
+                    return Err("invalid user in URL".to_owned());
+                }
+                check_escapes(user)?;
                 let (name, password) = match user.split_once(':') {
                     Some((name, password)) => (name, Some(unescape(password))),
                     None => (user, None),
@@ -65,13 +76,20 @@ impl Url {
             }
             None => authority,
         };
-        let odd = |c: char| c.is_whitespace() || "\"<>\\^`{|}".contains(c);
+        let odd = |c: char| " \\^`{|}".contains(c);
         if host.contains(odd) {
             return Err("invalid character in host name".to_owned());
         }
         let port = match host.strip_prefix('[') {
-            Some(bracketed) => bracketed.split_once(']').ok_or("missing ']' in host")?.1,
-            None => host.find(':').map_or("", |at| &host[at..]),
+            Some(bracketed) => {
+                let (address, port) = bracketed.rsplit_once(']').ok_or("missing ']' in host")?;
+                let zoneless = address.split("%25").next().unwrap_or_default();
+                zoneless
+                    .parse::<Ipv6Addr>()
+                    .map_err(|_| "invalid IP address in brackets")?;
+                port
+            }
+            None => host.rfind(':').map_or("", |at| &host[at..]),
         };
         let is_port = |p: &str| {
             p.strip_prefix(':')
@@ -229,7 +247,7 @@ pub fn split_host(host: &str) -> (&str, &str) {
         let (name, rest) = bracketed.split_once(']').unwrap_or((bracketed, ""));
         return (name, rest.strip_prefix(':').unwrap_or(""));
     }
-    host.split_once(':').unwrap_or((host, ""))
+    host.rsplit_once(':').unwrap_or((host, ""))
 }
 
 /// Every percent sign is followed by two hexadecimal digits.
@@ -344,6 +362,10 @@ mod tests {
             url.redacted(),
             "http://u:xxxxx@[::1]:8080/a%20b/%2f?x=1%202"
         );
+        let url = Url::parse("http://::1/").unwrap();
+        assert_eq!((url.hostname(), url.port()), (":", "1"));
+        assert_eq!(Url::parse("///a/b").unwrap().path, "///a/b");
+        assert_eq!(Url::parse("mailto:a@b").unwrap().to_string(), "mailto:");
         assert_eq!(Url::parse("https://a").unwrap().request_target(), "/");
         assert_eq!(Url::parse("http://a?x").unwrap().request_target(), "/?x");
         for bad in [
@@ -352,6 +374,10 @@ mod tests {
             "http://%zz",
             "http://%41",
             "http://[::1",
+            "http://[127.0.0.1]/",
+            "http://[::g]:80/",
+            "http://a b@h/",
+            "http://a\\b/",
             "http://a/%zz",
             ":x",
             "http://a\n",

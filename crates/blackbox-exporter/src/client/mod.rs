@@ -318,10 +318,16 @@ async fn over_http2(
 }
 
 impl Outgoing<'_> {
-    fn host(&self) -> &str {
-        match self.host {
+    /// What the server is asked for. The zone of an address says nothing to it.
+    fn host(&self) -> String {
+        let host = match self.host {
             "" => &self.url.host,
             host => host,
+        };
+        let zone = host.find('%').zip(host.rfind(']'));
+        match zone.filter(|(start, end)| host.starts_with('[') && start < end) {
+            Some((start, end)) => [&host[..start], &host[end..]].concat(),
+            None => host.to_owned(),
         }
     }
 }
