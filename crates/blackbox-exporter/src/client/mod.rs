@@ -33,6 +33,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+/// Bytes of headers that an answer over HTTP/2 may have.
+const LONGEST_HEADERS: u32 = 10 << 20;
 /// A handshake that takes longer is given up.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -293,8 +295,10 @@ async fn over_http2(
     let ready = Instant::now();
     let tasks = Tasks::default();
     let ending = EndTasks(tasks.clone());
-    let handshake =
-        hyper::client::conn::http2::handshake::<_, _, Payload>(tasks, TokioIo::new(stream)).await;
+    let handshake = hyper::client::conn::http2::Builder::new(tasks)
+        .max_header_list_size(LONGEST_HEADERS)
+        .handshake::<_, Payload>(TokioIo::new(stream))
+        .await;
     let (mut sender, connection) = handshake.map_err(|e| sentence(&e))?;
     let mut driver = Driver {
         connection: Some(Box::pin(connection)),
@@ -339,9 +343,12 @@ fn request(outgoing: Outgoing<'_>) -> Result<http::Request<Payload>, Trouble> {
     *request.headers_mut() = outgoing.headers.clone();
     *request.version_mut() = Version::HTTP_2;
     let url = outgoing.url;
-    let target = escape(&url.request_target(), b"");
-    let target = format!("{}://{}{target}", url.scheme, outgoing.host());
-    *request.uri_mut() = Uri::try_from(target).map_err(|e| format!("invalid URL: {e}"))?;
+    let before = format!("{}://{}", url.scheme, outgoing.host());
+    let target = url.request_target();
+    // Of what Go sends as it is written, the library takes a part.
+    *request.uri_mut() = Uri::try_from(format!("{before}{target}"))
+        .or_else(|_| Uri::try_from(format!("{before}{}", escape(&target, b""))))
+        .map_err(|e| format!("invalid URL: {e}"))?;
     let method = outgoing.method;
     let states_nothing = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     if states_nothing && outgoing.body.bytes.is_empty() && !outgoing.body.chunked {

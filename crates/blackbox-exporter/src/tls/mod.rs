@@ -146,7 +146,7 @@ fn cipher_name(cipher: CipherSuite) -> String {
 pub struct Failed {
     /// A sentence.
     pub why: String,
-    /// What the peer presented before.
+    /// What the peer presented, where that was refused.
     pub presented: Vec<CertificateDer<'static>>,
 }
 
@@ -206,11 +206,12 @@ where
             };
             Ok((stream, session))
         }
-        Err(error) => Err(Failed {
-            why: seen
-                .rejected
-                .unwrap_or_else(|| format!("TLS handshake: {error}")),
-            presented: seen.presented,
+        Err(error) => Err(match seen.rejected {
+            Some(why) => Failed {
+                why,
+                presented: seen.presented,
+            },
+            None => Failed::from(format!("TLS handshake: {error}")),
         }),
     }
 }

@@ -55,7 +55,9 @@ pub fn encode(
     } else if !body.is_empty() || states_length(outgoing.method) {
         add("content-length", body.len().to_string().as_bytes());
     }
-    add("connection", b"close");
+    if !names(outgoing.headers, b"close") {
+        add("connection", b"close");
+    }
     head.extend_from_slice(b"\r\n");
     let mut pieces = VecDeque::new();
     if chunked && !body.is_empty() {
@@ -200,7 +202,8 @@ pub async fn exchange(
             continue;
         }
         let body = Body {
-            framing: match switches(&head.headers) && head.status == StatusCode::SWITCHING_PROTOCOLS
+            framing: match head.status == StatusCode::SWITCHING_PROTOCOLS
+                && names(&head.headers, b"upgrade")
             {
                 true => Framing::Close,
                 false => framing,
@@ -212,10 +215,11 @@ pub async fn exchange(
     }
 }
 
-fn switches(headers: &HeaderMap) -> bool {
+/// Whether `Connection` names an option.
+fn names(headers: &HeaderMap, option: &[u8]) -> bool {
     let values = headers.get_all(header::CONNECTION).iter();
     let mut words = values.flat_map(|v| v.as_bytes().split(|b| *b == b','));
-    words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    words.any(|word| word.trim_ascii().eq_ignore_ascii_case(option))
 }
 
 async fn read_head(
