@@ -1,10 +1,11 @@
 //! A certificate in labels.
 
 use std::fmt::Write;
+use x509_parser::asn1_rs::{Tag, ToDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
-use x509_parser::x509::X509Name;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 /// Values of the labels of `probe_ssl_last_chain_info`.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,15 +74,16 @@ const KNOWN: [(&str, &str, bool); 9] = [
 
 /// A distinguished name as Go's `pkix.Name` prints it.
 fn name(name: &X509Name<'_>) -> String {
-    let attributes: Vec<(String, String)> = name
+    let attributes: Vec<_> = name
         .iter_attributes()
-        .map(|a| (a.attr_type().to_id_string(), text(a)))
+        .map(|a| (a.attr_type().to_id_string(), a))
         .collect();
     let mut parts = Vec::new();
     for (oid, short, several) in KNOWN {
         let values = attributes.iter().filter(|a| a.0 == oid);
         let values: Vec<String> = values
-            .map(|a| format!("{short}={}", escape(&a.1)))
+            .filter_map(|a| text(a.1))
+            .map(|value| format!("{short}={}", escape(&value)))
             .collect();
         match (several, values.last()) {
             (true, Some(_)) => parts.push(values.join("+")),
@@ -93,22 +95,59 @@ fn name(name: &X509Name<'_>) -> String {
         .iter()
         .rev()
         .filter(|a| KNOWN.iter().all(|k| k.0 != a.0));
-    parts.extend(others.map(|(oid, value)| format!("{oid}={}", escape(value))));
+    parts.extend(others.map(|(oid, attribute)| match text(attribute) {
+        Some(value) => format!("{oid}={}", escape(&value)),
+        None => format!("{oid}=#{}", hex(&der(attribute))),
+    }));
     parts.join(",")
 }
 
-fn text(attribute: &x509_parser::x509::AttributeTypeAndValue<'_>) -> String {
+/// The value of an attribute as it stands in the certificate.
+fn der(attribute: &AttributeTypeAndValue<'_>) -> Vec<u8> {
+    attribute.attr_value().to_der_vec().unwrap_or_default()
+}
+
+/// The value of an attribute; `None` where its type is none of the strings that Go knows.
+fn text(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
     let bytes = attribute.attr_value().data;
-    match attribute.attr_value().header.tag().0 {
-        // BMPString: two bytes a character.
-        30 => {
+    match attribute.attr_value().header.tag() {
+        Tag::BmpString => {
             let units = bytes
                 .chunks_exact(2)
                 .map(|c| u16::from_be_bytes([c[0], c[1]]));
-            String::from_utf16_lossy(&units.collect::<Vec<_>>())
+            let text = String::from_utf16_lossy(&units.collect::<Vec<_>>());
+            Some(text.strip_suffix('\0').map_or(text.clone(), str::to_owned))
         }
-        _ => String::from_utf8_lossy(bytes).into_owned(),
+        // Taken for Latin-1.
+        Tag::T61String => Some(bytes.iter().copied().map(char::from).collect()),
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+        _ => None,
     }
+}
+
+/// Whether the strings of a certificate's names have only characters that their types allow, as
+/// far as Go insists.
+pub fn are_well_formed(der: &[u8]) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else {
+        return false;
+    };
+    let names = [certificate.subject(), certificate.issuer()];
+    let mut attributes = names.into_iter().flat_map(X509Name::iter_attributes);
+    attributes.all(|attribute| {
+        let bytes = attribute.attr_value().data;
+        match attribute.attr_value().header.tag() {
+            Tag::PrintableString => bytes
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || b" '()+,-./:=?*&".contains(b)),
+            Tag::NumericString => bytes.iter().all(|b| b.is_ascii_digit() || *b == b' '),
+            Tag::Ia5String => bytes.is_ascii(),
+            Tag::Utf8String => std::str::from_utf8(bytes).is_ok(),
+            Tag::BmpString => bytes.len() % 2 == 0,
+            _ => true,
+        }
+    })
 }
 
 fn escape(value: &str) -> String {
@@ -154,5 +193,30 @@ mod tests {
         assert_eq!(labels.names, "a.test,b.test");
         assert_eq!(labels.serial, "0abc");
         assert_eq!(labels.fingerprint.len(), 64);
+        assert!(are_well_formed(certificate.der()));
+    }
+
+    /// DER of a subject with one attribute, 1.2.3, whose value has a tag and a content.
+    fn subject(tag: u8, content: &[u8]) -> Vec<u8> {
+        let wrap = |tag: u8, content: &[u8]| [&[tag, content.len() as u8], content].concat();
+        let value = wrap(tag, content);
+        let pair = [&[6, 2, 0x2a, 3][..], &value].concat();
+        wrap(0x30, &wrap(0x31, &wrap(0x30, &pair)))
+    }
+
+    #[test]
+    fn values_by_type() {
+        for (tag, content, text) in [
+            (12, "ü".as_bytes(), "1.2.3=ü"),
+            (20, b"\xfc", "1.2.3=ü"),
+            (30, b"\0a\0b", "1.2.3=ab"),
+            (26, b"xyz", "1.2.3=#1a0378797a"),
+            (28, b"\0\0\0x", "1.2.3=#1c0400000078"),
+            (2, b"\x05", "1.2.3=#020105"),
+        ] {
+            let der = subject(tag, content);
+            let parsed = X509Name::from_der(&der).unwrap().1;
+            assert_eq!(name(&parsed), text);
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! what the peer presented to a root, not only the first.
 
 use super::certificate::{PublicKey, Signed};
+use super::legacy;
+use crate::url::Url;
 use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 use std::collections::HashMap;
@@ -212,17 +214,28 @@ fn check_time(certificate: &X509Certificate<'_>, now: i64) -> Result<(), Rejecte
 /// Critical extensions that are not understood forbid the use of a certificate.
 fn check_critical(certificate: &X509Certificate<'_>) -> Result<(), Rejected> {
     let understood = |extension: &ParsedExtension<'_>| {
+        if let ParsedExtension::NameConstraints(constraints) = extension {
+            let subtrees = [
+                &constraints.permitted_subtrees,
+                &constraints.excluded_subtrees,
+            ];
+            return subtrees
+                .into_iter()
+                .flatten()
+                .flatten()
+                .all(|t| is_checked(&t.base));
+        }
         matches!(
             extension,
             ParsedExtension::KeyUsage(_)
                 | ParsedExtension::BasicConstraints(_)
                 | ParsedExtension::SubjectAlternativeName(_)
-                | ParsedExtension::NameConstraints(_)
                 | ParsedExtension::ExtendedKeyUsage(_)
                 | ParsedExtension::CertificatePolicies(_)
                 | ParsedExtension::PolicyMappings(_)
                 | ParsedExtension::PolicyConstraints(_)
                 | ParsedExtension::InhibitAnyPolicy(_)
+                | ParsedExtension::CRLDistributionPoints(_)
         )
     };
     let mut critical = certificate.extensions().iter().filter(|e| e.critical);
@@ -275,7 +288,7 @@ fn check_signature(
     let malformed = || bad("malformed certificate");
     let signed = Signed::parse(der).ok_or_else(malformed)?;
     let key = PublicKey::parse(issuer.public_key().raw).ok_or_else(malformed)?;
-    let mut fitting = algorithms.iter().filter(|a| {
+    let mut fitting = algorithms.iter().chain(legacy::ALL).filter(|a| {
         a.signature_alg_id().as_ref() == signed.algorithm
             && a.public_key_alg_id().as_ref() == key.algorithm
     });
@@ -331,10 +344,23 @@ fn check_constraints(
     Ok(())
 }
 
+/// Whether constraints on such names are looked at.
+fn is_checked(name: &GeneralName<'_>) -> bool {
+    matches!(
+        name,
+        GeneralName::DNSName(_)
+            | GeneralName::IPAddress(_)
+            | GeneralName::RFC822Name(_)
+            | GeneralName::URI(_)
+    )
+}
+
 /// A name that certificates are for.
 enum Name<'c> {
     Dns(&'c str),
     Ip(&'c [u8]),
+    Mail(&'c str),
+    Uri(&'c str),
 }
 
 fn names<'c>(certificate: &'c X509Certificate<'_>) -> Vec<Name<'c>> {
@@ -346,6 +372,8 @@ fn names<'c>(certificate: &'c X509Certificate<'_>) -> Vec<Name<'c>> {
         .filter_map(|name| match name {
             GeneralName::DNSName(name) => Some(Name::Dns(name)),
             GeneralName::IPAddress(bytes) => Some(Name::Ip(bytes)),
+            GeneralName::RFC822Name(address) => Some(Name::Mail(address)),
+            GeneralName::URI(uri) => Some(Name::Uri(uri)),
             _ => None,
         })
         .collect()
@@ -354,11 +382,20 @@ fn names<'c>(certificate: &'c X509Certificate<'_>) -> Vec<Name<'c>> {
 /// Whether a constraint covers a name; `None` where it is about another kind.
 fn covers(constraint: &GeneralName<'_>, name: &Name<'_>) -> Option<bool> {
     match (constraint, name) {
-        (GeneralName::DNSName(domain), Name::Dns(name)) => {
-            let (domain, name) = (domain.to_ascii_lowercase(), name.to_ascii_lowercase());
-            let domain = domain.trim_start_matches('.');
-            let below = name.strip_suffix(domain);
-            Some(below.is_some_and(|b| domain.is_empty() || b.is_empty() || b.ends_with('.')))
+        (GeneralName::DNSName(domain), Name::Dns(name)) => Some(is_within(name, domain)),
+        (GeneralName::RFC822Name(wanted), Name::Mail(address)) => {
+            let (_, host) = address.rsplit_once('@').unwrap_or(("", ""));
+            Some(match wanted.rsplit_once('@') {
+                Some((_, domain)) => {
+                    let user = |a: &str, host: &str| a[..a.len() - host.len()].to_owned();
+                    host.eq_ignore_ascii_case(domain) && user(address, host) == user(wanted, domain)
+                }
+                None => is_within(host, wanted),
+            })
+        }
+        (GeneralName::URI(domain), Name::Uri(uri)) => {
+            let host = Url::parse(uri).unwrap_or_default();
+            Some(is_within(host.hostname(), domain))
         }
         (GeneralName::IPAddress(net), Name::Ip(ip)) if net.len() == 2 * ip.len() => {
             let (base, mask) = net.split_at(ip.len());
@@ -367,6 +404,16 @@ fn covers(constraint: &GeneralName<'_>, name: &Name<'_>) -> Option<bool> {
         }
         (GeneralName::IPAddress(_), Name::Ip(_)) => Some(false),
         _ => None,
+    }
+}
+
+/// Whether a name is a domain or below it; below only where the domain begins with a dot.
+fn is_within(name: &str, domain: &str) -> bool {
+    let (name, domain) = (name.to_ascii_lowercase(), domain.to_ascii_lowercase());
+    match name.strip_suffix(&domain) {
+        Some(below) if domain.is_empty() || domain.starts_with('.') => !below.is_empty(),
+        Some(below) => below.is_empty() || below.ends_with('.'),
+        None => false,
     }
 }
 
@@ -406,8 +453,8 @@ fn check_name(leaf: &X509Certificate<'_>, name: &str) -> Result<(), Rejected> {
 /// A pattern whose first label may be an asterisk.
 fn matches_host(pattern: &str, host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let pattern = pattern.trim_end_matches('.').to_ascii_lowercase();
-    if host.is_empty() || pattern.is_empty() {
+    let pattern = pattern.to_ascii_lowercase();
+    if host.is_empty() {
         return false;
     }
     match pattern.strip_prefix("*.") {
@@ -550,6 +597,37 @@ mod tests {
             check(&[own.der().clone()], "self.test", &[&own]),
             Ok(year(2030))
         );
+    }
+
+    #[test]
+    fn constraints_by_kind() {
+        let mail = |wanted| covers(&GeneralName::RFC822Name(wanted), &Name::Mail("A@b.test"));
+        let uri = |wanted| {
+            covers(
+                &GeneralName::URI(wanted),
+                &Name::Uri("https://a.b.test:1/x"),
+            )
+        };
+        let dns = |wanted| covers(&GeneralName::DNSName(wanted), &Name::Dns("b.test"));
+        for (verdict, covered) in [
+            (mail("A@B.test"), true),
+            (mail("a@b.test"), false),
+            (mail("b.test"), true),
+            (mail(".test"), true),
+            (mail("a.test"), false),
+            (uri("b.test"), true),
+            (uri(".a.b.test"), false),
+            (uri("other.test"), false),
+            (dns("test"), true),
+            (dns(".test"), true),
+            (dns(".b.test"), false),
+            (dns("est"), false),
+            (dns(""), true),
+        ] {
+            assert_eq!(verdict, Some(covered));
+        }
+        let other = covers(&GeneralName::DNSName("test"), &Name::Mail("a@test"));
+        assert_eq!(other, None);
     }
 
     #[test]
