@@ -13,7 +13,9 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, ServerName, SignatureVerificationAlgorithm, UnixTime,
+};
 use rustls::{
     CipherSuite, ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme,
     SupportedProtocolVersion,
@@ -387,23 +389,22 @@ impl Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let bad = || rustls::Error::from(rustls::CertificateError::BadSignature);
-        let mapping = self
-            .algorithms
-            .mapping
-            .iter()
-            .find(|m| m.0 == signed.scheme);
         let key = certificate::public_key(certificate).ok_or_else(bad)?;
+        let mapping = self.algorithms.mapping.iter();
+        let known = mapping.filter(|m| m.0 == signed.scheme).flat_map(|m| m.1);
+        let all = known.copied().chain(legacy::of(signed.scheme));
+        let fitting: Vec<_> = all
+            .filter(|a| a.public_key_alg_id().as_ref() == key.algorithm)
+            .collect();
         // Who lets any certificate pass can do without what the library cannot check.
-        if self.roots.is_none() && (mapping.is_none() || legacy::is_short(key)) {
+        if self.roots.is_none() && (fitting.is_empty() || legacy::is_short(key)) {
             return Ok(HandshakeSignatureValid::assertion());
         }
-        let (_, algorithms) = mapping.ok_or_else(bad)?;
-        let legacy = legacy::of(signed.scheme).into_iter();
-        let fitting = algorithms.iter().copied().chain(legacy);
-        let fitting = fitting.filter(|a| a.public_key_alg_id().as_ref() == key.algorithm);
-        let mut fitting =
-            fitting.map(|a| a.verify_signature(key.bits, message, signed.signature()));
-        match fitting.any(|result| result.is_ok()) {
+        let verifies = |a: &&dyn SignatureVerificationAlgorithm| {
+            a.verify_signature(key.bits, message, signed.signature())
+                .is_ok()
+        };
+        match fitting.iter().any(verifies) {
             true => Ok(HandshakeSignatureValid::assertion()),
             false => Err(bad()),
         }
