@@ -39,17 +39,17 @@ fn push_name(out: &mut Vec<u8>, name: &str) -> Result<(), String> {
         match byte {
             b'\\' => {
                 let next = bytes.next().ok_or_else(|| bad("it ends in a backslash"))?;
-                if !next.is_ascii_digit() {
+                let two: Vec<u8> = bytes.clone().take(2).collect();
+                let digits = [&[next], two.as_slice()].concat();
+                if digits.len() < 3 || !digits.iter().all(u8::is_ascii_digit) {
                     label.push(next);
                     continue;
                 }
-                let digits = [Some(next), bytes.next(), bytes.next()];
-                let code = digits.iter().try_fold(0u16, |code, digit| match digit {
-                    Some(d) if d.is_ascii_digit() => Some(code * 10 + u16::from(d - b'0')),
-                    _ => None,
+                bytes.nth(1);
+                let code = digits.iter().fold(0u8, |code, digit| {
+                    code.wrapping_mul(10).wrapping_add(digit - b'0')
                 });
-                let code = code.and_then(|c| u8::try_from(c).ok());
-                label.push(code.ok_or_else(|| bad("an escape is not three digits up to 255"))?);
+                label.push(code);
             }
             b'.' => {
                 push_label(out, &label).map_err(bad)?;
@@ -90,6 +90,8 @@ pub struct Message {
     pub is_response: bool,
     /// Whether something was left out.
     pub is_truncated: bool,
+    /// Whether it ends in the middle of something, which some servers do to truncated ones.
+    pub is_cut: bool,
     /// Response code, with the upper bits of an OPT record.
     pub rcode: u16,
     /// Questions repeated.
@@ -138,9 +140,8 @@ impl Message {
             rcode: flags & 0x000f,
             ..Message::default()
         };
-        // Some servers cut a truncated message in the middle of a record.
-        let complete = message.read_sections(&mut reader, counts);
-        if complete.is_none() && !message.is_truncated {
+        message.is_cut = message.read_sections(&mut reader, counts).is_none();
+        if message.is_cut && !message.is_truncated {
             return Err("the DNS message is malformed".to_owned());
         }
         let opt = message.additional.iter().find(|r| r.kind == OPT);
@@ -148,6 +149,12 @@ impl Message {
             message.rcode |= ((opt.ttl >> 24) as u16) << 4;
         }
         Ok(message)
+    }
+
+    /// The records of all sections.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        let sections = [&self.answer, &self.authority, &self.additional];
+        sections.into_iter().flatten()
     }
 
     fn read_sections(&mut self, reader: &mut Reader<'_>, counts: [u16; 4]) -> Option<()> {
@@ -174,6 +181,9 @@ impl Message {
         Some(())
     }
 }
+
+/// Pointers that one name may follow, which may lead anywhere in a message.
+const MOST_JUMPS: usize = 126;
 
 /// Where a message is being read.
 pub struct Reader<'b> {
@@ -235,7 +245,7 @@ impl<'b> Reader<'b> {
     fn wire_name(&mut self, out: &mut Vec<u8>) -> Option<()> {
         let start = out.len();
         let mut at = self.at;
-        let mut jumped = false;
+        let mut jumps = 0;
         loop {
             let length = *self.bytes.get(at)?;
             match length & 0xc0 {
@@ -243,7 +253,7 @@ impl<'b> Reader<'b> {
                     let end = at + 1 + usize::from(length);
                     out.extend_from_slice(self.bytes.get(at..end)?);
                     at = end;
-                    if !jumped {
+                    if jumps == 0 {
                         self.at = at;
                     }
                     if length == 0 {
@@ -252,16 +262,14 @@ impl<'b> Reader<'b> {
                 }
                 0xc0 => {
                     let low = *self.bytes.get(at + 1)?;
-                    if !jumped {
+                    if jumps == 0 {
                         self.at = at + 2;
                     }
-                    let target = usize::from(length & 0x3f) << 8 | usize::from(low);
-                    // Pointers go back only, so that there is an end.
-                    if target >= at {
+                    at = usize::from(length & 0x3f) << 8 | usize::from(low);
+                    jumps += 1;
+                    if jumps > MOST_JUMPS {
                         return None;
                     }
-                    at = target;
-                    jumped = true;
                 }
                 _ => return None,
             }
@@ -306,7 +314,9 @@ impl<'b> Reader<'b> {
         }
         let mut out = self.take(before)?.to_vec();
         for _ in 0..names {
-            self.wire_name(&mut out)?;
+            if self.at < end {
+                self.wire_name(&mut out)?;
+            }
         }
         if self.at > end {
             return None;
@@ -373,18 +383,14 @@ mod tests {
             question("a\\.b.").encode(0, false).unwrap()[12..],
             *b"\x03a.b\0\0\x01\0\x01"
         );
+        let name = |text: &str| question(text).encode(0, false).unwrap()[12..].to_owned();
+        assert_eq!(name("a\\25")[..4], *b"\x03a25");
+        assert_eq!(name("\\065\\256")[..3], *b"\x02A\0");
         assert_eq!(
             question(".").encode(0, false).unwrap()[12..],
             *b"\0\0\x01\0\x01"
         );
-        for bad in [
-            "a..b",
-            ".a",
-            &"a".repeat(64),
-            &"a.".repeat(128),
-            "a\\",
-            "a\\25",
-        ] {
+        for bad in ["a..b", ".a", &"a".repeat(64), &"a.".repeat(128), "a\\"] {
             assert!(question(bad).encode(0, false).is_err(), "{bad}");
         }
     }

@@ -2,4 +2,5 @@
 
 pub mod message;
 pub mod names;
+pub mod rdata;
 pub mod record;

@@ -153,6 +153,10 @@ async fn ask(probe: &mut Probe<'_>, measured: &mut Measured) -> bool {
         .and_then(|result| result);
     measured.exchange = started.elapsed().as_secs_f64();
     match result {
+        Ok(message) if message.is_cut || !message.records().all(Record::is_well_formed) => {
+            error!(probe.log, "Error while sending a DNS query", "err" => "the response is malformed");
+            false
+        }
         Ok(message) => {
             debug!(probe.log, "Got response", "rcode" => word(RCODES, message.rcode, "RCODE"));
             measured.response = Some(message);
@@ -306,10 +310,11 @@ fn judge(settings: &Dns, message: &Message, log: &mut ProbeLog) -> bool {
     .into_iter()
     .all(|(section, rules, records)| {
         debug!(log, "Validating RRs", "section" => section);
-        for record in records {
-            debug!(log, "Validating RR", "rr" => record);
-        }
-        match check(rules, records) {
+        match check(
+            rules,
+            records,
+            |line| debug!(log, "Validating RR", "rr" => line),
+        ) {
             Ok(()) => true,
             Err(why) => {
                 error!(log, "RRs validation failed", "section" => section, "err" => why);
@@ -339,7 +344,11 @@ fn is_valid_rcode(settings: &Dns, rcode: u16, log: &mut ProbeLog) -> bool {
 }
 
 /// Holds the records of a section against its rules.
-fn check(rules: &RecordRules, records: &[Record]) -> Result<(), String> {
+fn check(
+    rules: &RecordRules,
+    records: &[Record],
+    mut tell: impl FnMut(&str),
+) -> Result<(), String> {
     let needs_records =
         !rules.fail_if_not_matches.is_empty() || !rules.fail_if_none_matches.is_empty();
     if records.is_empty() && needs_records {
@@ -349,6 +358,7 @@ fn check(rules: &RecordRules, records: &[Record]) -> Result<(), String> {
     let matches = |pattern: &String, line: &str| regexp::compile(pattern).map(|r| r.is_match(line));
     let (mut all_match, mut none_matches) = (true, true);
     for line in &lines {
+        tell(line);
         for pattern in &rules.fail_if_matches {
             if matches(pattern, line)? {
                 return Err(format!("{line:?} matches {pattern:?}"));
@@ -391,7 +401,7 @@ mod tests {
         let two = [record(1), record(2)];
         let list = |patterns: &[&str]| patterns.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
         let none = RecordRules::default();
-        assert!(check(&none, &two).is_ok() && check(&none, &[]).is_ok());
+        assert!(check(&none, &two, |_| {}).is_ok() && check(&none, &[], |_| {}).is_ok());
         let rules = |m: &[&str], a: &[&str], n: &[&str], o: &[&str]| RecordRules {
             fail_if_matches: list(m),
             fail_if_all_match: list(a),
@@ -408,8 +418,8 @@ mod tests {
             (rules(&[], &[], &[], &["x"]), false, false),
             (rules(&["("], &[], &[], &[]), false, true),
         ] {
-            assert_eq!(check(&rules, &two).is_ok(), many, "{rules:?}");
-            assert_eq!(check(&rules, &[]).is_ok(), empty, "{rules:?}");
+            assert_eq!(check(&rules, &two, |_| {}).is_ok(), many, "{rules:?}");
+            assert_eq!(check(&rules, &[], |_| {}).is_ok(), empty, "{rules:?}");
         }
     }
 
