@@ -3,8 +3,8 @@
 use super::Notes;
 use super::script::tls_config;
 use super::tls::TlsOptions;
-use super::values::{HIDDEN, IpChoice, Section, free_map, is_credential, strings};
-use exporter_core::dialect::yaml::{Fields, Node, Tree, scalar};
+use super::values::{HIDDEN, IpChoice, Section, free_map, is_credential};
+use exporter_core::dialect::yaml::{Fields, Node, Tree, list, scalar};
 
 /// How a health check is called.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +20,7 @@ pub struct Grpc {
     /// Address to send from.
     pub source_ip_address: String,
     /// Metadata to send.
-    pub metadata: Vec<(String, Vec<String>)>,
+    pub metadata: Vec<(String, Vec<Vec<u8>>)>,
     is_given: bool,
 }
 
@@ -43,7 +43,7 @@ impl Grpc {
                 .get("metadata", notes.problems, |n, p| {
                     free_map(n, p, |n, p| match n.is_null() {
                         true => Some(Vec::new()),
-                        false => strings(n, p),
+                        false => list(n, p, scalar::bytes),
                     })
                 })
                 .unwrap_or_default(),
@@ -64,9 +64,12 @@ impl Grpc {
         section.section("tls_config", self.tls_config.tree());
         self.ip.put(&mut section);
         section.text("source_ip_address", &self.source_ip_address);
-        let shown = |(name, values): &(String, Vec<String>)| {
+        let shown = |(name, values): &(String, Vec<Vec<u8>>)| {
             let hidden = is_credential(name);
-            let value = |v: &String| Tree::Text(if hidden { HIDDEN } else { v }.to_owned());
+            let value = |v: &Vec<u8>| match hidden {
+                true => Tree::Text(HIDDEN.to_owned()),
+                false => Tree::bytes(v),
+            };
             (name.clone(), Tree::List(values.iter().map(value).collect()))
         };
         section.section(

@@ -161,6 +161,9 @@ pub fn split_host_port(target: &str) -> Result<(&str, &str), String> {
         let port = rest.strip_prefix(':').ok_or_else(missing)?;
         return Ok((host, port));
     }
+    if target.contains(['[', ']']) {
+        return Err(format!("address {target}: unexpected bracket in address"));
+    }
     let (host, port) = target.rsplit_once(':').ok_or_else(missing)?;
     match host.contains(':') {
         true => Err(format!("address {target}: too many colons in address")),
@@ -188,7 +191,7 @@ mod tests {
     fn hosts_and_ports() {
         assert_eq!(split_host_port("a:1"), Ok(("a", "1")));
         assert_eq!(split_host_port("[::1]:http"), Ok(("::1", "http")));
-        for bad in ["a", "::1:2", "[::1]", "[::1"] {
+        for bad in ["a", "::1:2", "[::1]", "[::1", "a]:80", "a[:80"] {
             assert!(split_host_port(bad).is_err(), "{bad}");
         }
     }

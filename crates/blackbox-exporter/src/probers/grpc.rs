@@ -40,6 +40,8 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Words of the serving status by number.
 const SERVING: [&str; 4] = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
+/// Bytes of metadata that an answer may have.
+const LONGEST_HEADERS: u32 = 16 << 20;
 /// Answers have a few bytes.
 const LARGEST: usize = 1 << 20;
 
@@ -91,6 +93,13 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
             return false;
         }
     };
+    if let Err(why) = tls::check(&settings.tls_config) {
+        error!(probe.log, "Error creating TLS configuration", "err" => why);
+        probe.out.put(&PHASES, &["resolve"], 0.0);
+        probe.out.put(&SSL, &[], 0.0);
+        probe.out.put(&STATUS, &[], 0.0);
+        return false;
+    }
     let address = address::choose(probe, &settings.ip, url.hostname()).await;
     let resolve = address.map_or(0.0, |_| probe.lookup_seconds);
     probe.out.put(&PHASES, &["resolve"], resolve);
@@ -128,6 +137,10 @@ fn put(probe: &mut Probe<'_>, outcome: &Outcome, answered: bool, seconds: f64) {
     let returned = word(outcome.serving);
     for status in SERVING {
         out.put(&HEALTH, &[status], f64::from(u8::from(status == returned)));
+    }
+    // A number that has no word yet.
+    if let (Some(number), "") = (outcome.serving, returned) {
+        out.put(&HEALTH, &[&(number as i32).to_string()], 1.0);
     }
     let shown = Shown {
         last_chain: false,
@@ -183,22 +196,49 @@ async fn call(
 }
 
 /// Configured metadata as headers; keys that end in `-bin` carry bytes.
-fn metadata(configured: &[(String, Vec<String>)]) -> Result<HeaderMap, String> {
+fn metadata(configured: &[(String, Vec<Vec<u8>>)]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, values) in configured {
-        let key = header_name(&name.to_ascii_lowercase())?;
+        let name = name.to_ascii_lowercase();
+        if is_reserved(&name) {
+            continue;
+        }
+        let key = header_name(&name)?;
         for value in values {
-            let packed = key
-                .as_str()
-                .ends_with("-bin")
-                .then(|| STANDARD_NO_PAD.encode(value));
-            headers.append(
-                &key,
-                header_value(name, packed.as_deref().unwrap_or(value))?,
-            );
+            let text = match name.ends_with("-bin") {
+                true => STANDARD_NO_PAD.encode(value),
+                false => printable(&name, value)?,
+            };
+            headers.append(&key, header_value(&name, &text)?);
         }
     }
     Ok(headers)
+}
+
+/// Keys that the call itself sets, whose values in the module count for nothing.
+fn is_reserved(name: &str) -> bool {
+    let own = [
+        "content-type",
+        "user-agent",
+        "te",
+        "grpc-message-type",
+        "grpc-encoding",
+        "grpc-message",
+        "grpc-status",
+        "grpc-timeout",
+        "grpc-status-details-bin",
+    ];
+    name.starts_with(':') || own.contains(&name)
+}
+
+/// A value of a key without `-bin`.
+fn printable(name: &str, value: &[u8]) -> Result<String, String> {
+    match value.iter().all(|b| matches!(b, b' '..=b'~')) {
+        true => Ok(String::from_utf8_lossy(value).into_owned()),
+        false => Err(format!(
+            "metadata {name:?} has a character that is not printable ASCII"
+        )),
+    }
 }
 
 /// A `HealthCheckRequest` with its frame: field 1 is the service.
@@ -231,7 +271,8 @@ fn parse_reply(mut body: &[u8]) -> Option<u64> {
     if head[0] != 0 {
         return None;
     }
-    body = rest.get(..length)?;
+    // There is one message, and nothing behind it.
+    body = rest.get(..length).filter(|body| body.len() == rest.len())?;
     let mut status = 0;
     while !body.is_empty() {
         let key = varint(&mut body)?;
@@ -281,7 +322,10 @@ where
         |e: &dyn std::fmt::Display| failure(UNAVAILABLE, format!("connection error: {e}"));
     let tasks = Tasks::default();
     let _ending = EndTasks(tasks.clone());
-    let handshake = hyper::client::conn::http2::handshake(tasks, TokioIo::new(stream)).await;
+    let handshake = hyper::client::conn::http2::Builder::new(tasks)
+        .max_header_list_size(LONGEST_HEADERS)
+        .handshake(TokioIo::new(stream))
+        .await;
     let (mut sender, connection) = handshake.map_err(|e| unavailable(&e))?;
     let target = format!("{scheme}://{authority}/grpc.health.v1.Health/Check");
     let uri = Uri::try_from(target).map_err(|e| unavailable(&e))?;
@@ -326,6 +370,12 @@ async fn read(response: http::Response<hyper::body::Incoming>) -> Result<u64, Fa
             format!("unexpected HTTP status {}", head.status),
         ));
     }
+    if !is_grpc(&head.headers) {
+        return Err(failure(
+            UNKNOWN,
+            "the content type of the answer is not that of gRPC",
+        ));
+    }
     if let Some(result) = status(&head.headers) {
         return result.and(Err(failure(INTERNAL, "the answer has no message")));
     }
@@ -344,6 +394,13 @@ async fn read(response: http::Response<hyper::body::Incoming>) -> Result<u64, Fa
         }
     }
     parse_reply(&collected.to_bytes()).ok_or_else(|| failure(INTERNAL, "the answer is malformed"))
+}
+
+/// `application/grpc`, perhaps with a suffix or parameters.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let rest = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// `grpc-status` of headers or trailers.
@@ -406,12 +463,20 @@ mod tests {
     #[test]
     fn keys_are_lower_case_and_bytes_are_packed() {
         let configured = [
-            ("X-Key".to_owned(), vec!["a".to_owned(), "b".to_owned()]),
-            ("k-bin".to_owned(), vec!["hi".to_owned()]),
+            ("X-Key".to_owned(), vec![b"a".to_vec(), b"b".to_vec()]),
+            ("k-bin".to_owned(), vec![b"hi".to_vec(), b"\0\xff".to_vec()]),
+            (":authority".to_owned(), vec![b"a".to_vec()]),
+            ("User-Agent".to_owned(), vec![b"a".to_vec()]),
         ];
         let headers = metadata(&configured).unwrap();
         assert_eq!(headers.get_all("x-key").iter().count(), 2);
-        assert_eq!(headers["k-bin"], "aGk");
+        let packed: Vec<_> = headers.get_all("k-bin").iter().collect();
+        assert_eq!(packed, ["aGk", "AP8"]);
+        assert_eq!(headers.keys_len(), 2);
+        for (name, value) in [("x", "ü"), ("x", "a\nb"), ("a b", "c")] {
+            let one = [(name.to_owned(), vec![value.as_bytes().to_vec()])];
+            assert!(metadata(&one).is_err(), "{name} {value}");
+        }
     }
 
     proptest! {

@@ -31,7 +31,7 @@ static EXPECT_INFO: Family = Family::gauge(
 /// Families of conversations.
 pub static FAMILIES: &[&Family] = &[&REGEX, &BYTES, &EXPECT_INFO];
 
-/// Bytes that a line may have.
+/// Bytes that a line may have with its end.
 const LONGEST_LINE: usize = 64 * 1024;
 
 /// A stream of any kind.
@@ -234,7 +234,7 @@ impl Talk {
                 .map(|at| seen + at);
             let (line, used) = match end {
                 Some(end) => (&unread[..end], end + 1),
-                None if unread.len() > LONGEST_LINE => {
+                None if unread.len() >= LONGEST_LINE => {
                     return Err(io::Error::other("a line is too long"));
                 }
                 None => {
@@ -249,7 +249,7 @@ impl Talk {
                     (rest, rest.len())
                 }
             };
-            if line.len() > LONGEST_LINE {
+            if line.len() >= LONGEST_LINE {
                 return Err(io::Error::other("a line is too long"));
             }
             let line =
