@@ -58,9 +58,9 @@ exporter_core::flags! {
         /// Read the module file again every now and then.
         "config.enable-auto-reload" auto_reload: bool = ["false"];
         /// Seconds between those, 0 for never.
-        "config.auto-reload-interval" auto_reload_interval: i64 = ["30"];
+        "config.auto-reload-interval" auto_reload_interval: u64 = ["30"];
         /// Reports of probes that are kept, and as many of failures that are older.
-        "history.limit" history_limit: i64 = ["100"];
+        "history.limit" history_limit: u64 = ["100"];
         /// Probes that run at a time; more wait for their turn, and fail where their time passes.
         "probe.max-concurrent" most_probes: i64 = ["2048"];
         /// URL under which the exporter is reached from outside; its path is the route prefix.
@@ -105,18 +105,11 @@ fn read(matches: Matches) -> Result<Flags, String> {
         log: LogFlags::read(&matches)?,
     };
     let options = &flags.options;
-    for (flag, value, least) in [
-        (
-            "config.auto-reload-interval",
-            options.auto_reload_interval,
-            0,
-        ),
-        ("history.limit", options.history_limit, 0),
-        ("probe.max-concurrent", options.most_probes, 1),
-    ] {
-        if value < least {
-            return Err(format!("--{flag}: expected {least} or more, got {value}"));
-        }
+    if options.most_probes < 1 {
+        let most = options.most_probes;
+        return Err(format!(
+            "--probe.max-concurrent: expected 1 or more, got {most}"
+        ));
     }
     let words = ["debug", "info", "warn", "error"];
     if !words.contains(&options.log_failures.as_str()) {
@@ -164,8 +157,8 @@ async fn start(flags: &Flags) -> Result<(), String> {
     tracing::info!(prefix = place.prefix, "Route prefix");
     reloader.on_hangup()?;
     if options.auto_reload && options.auto_reload_interval > 0 {
-        let seconds = u64::try_from(options.auto_reload_interval).unwrap_or(30);
-        tokio::spawn(reload_every(reloader.clone(), Duration::from_secs(seconds)));
+        let pause = Duration::from_secs(options.auto_reload_interval);
+        tokio::spawn(reload_every(reloader.clone(), pause));
     }
     serve(flags, settings, live, reloader, &place).await
 }

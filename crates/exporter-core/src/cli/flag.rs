@@ -16,6 +16,8 @@ pub enum FlagKind {
     Bool,
     /// A whole number in the dialect's own syntax.
     Int,
+    /// A whole number that is not negative, decimal or with a prefix that tells its base.
+    Unsigned,
     /// A number.
     Float,
     /// Any text.
@@ -135,6 +137,9 @@ impl Flag {
         match (self.kind, declared) {
             (FlagKind::Text, Some(text)) => Some(text),
             (FlagKind::Int, Some(text)) => strconv::parse_int(&text, 10).map(|v| v.to_string()),
+            (FlagKind::Unsigned, Some(text)) => {
+                strconv::parse_uint(&text, 10).map(|v| v.to_string())
+            }
             (_, Some(text)) if !text.is_empty() => self.go_value(&text),
             _ => self
                 .env_value(env)
@@ -148,6 +153,7 @@ impl Flag {
             FlagKind::Text | FlagKind::Pair => Some(text.to_owned()),
             FlagKind::Bool => strconv::parse_bool(text).map(|v| v.to_string()),
             FlagKind::Int => strconv::parse_int(text, 0).map(|v| v.to_string()),
+            FlagKind::Unsigned => strconv::parse_uint(text, 0).map(|v| v.to_string()),
             FlagKind::Float => strconv::parse_float(text).map(|v| v.to_string()),
             FlagKind::Duration => duration::parse(text).ok().map(duration::format),
             FlagKind::Word { of, .. } => of.contains(&text).then(|| text.to_owned()),
@@ -240,6 +246,15 @@ impl FromFlag for bool {
 
 impl FromFlag for i64 {
     const KIND: FlagKind = FlagKind::Int;
+    fn from_flag(values: &[String], _: Source) -> Result<Self, String> {
+        let text = last(values);
+        text.parse()
+            .map_err(|_| format!("expected a whole number, got {text:?}"))
+    }
+}
+
+impl FromFlag for u64 {
+    const KIND: FlagKind = FlagKind::Unsigned;
     fn from_flag(values: &[String], _: Source) -> Result<Self, String> {
         let text = last(values);
         text.parse()

@@ -126,6 +126,7 @@ fn usage(app: &App, env: Env<'_>) -> String {
         let kind = match flag.kind {
             FlagKind::Bool => "",
             FlagKind::Int => " int",
+            FlagKind::Unsigned => " uint",
             FlagKind::Float => " float",
             FlagKind::Duration => " duration",
             _ => " string",

@@ -287,6 +287,9 @@ fn normalise(flag: &Flag, text: &str) -> Result<String, String> {
             .filter(|value| value.is_finite())
             .map(|value| format!("{}", value.trunc() as i64))
             .ok_or_else(|| format!("expected a number for --{}, got '{text}'", flag.name)),
+        FlagKind::Unsigned => strconv::parse_uint(text, 0)
+            .map(|value| value.to_string())
+            .ok_or_else(|| format!("expected a whole number for --{}, got '{text}'", flag.name)),
         FlagKind::Float => strconv::parse_float(text)
             .map(|value| value.to_string())
             .ok_or_else(|| format!("expected a number for --{}, got '{text}'", flag.name)),
@@ -321,6 +324,8 @@ mod tests {
             "off" [env("OFF"), short('o')] off: bool = ["false"];
             /// Number.
             "count" [env("COUNT")] count: i64 = ["1"];
+            /// Number without a sign.
+            "limit" limit: u64 = ["2"];
             /// Time.
             "time" time: std::time::Duration = ["5s"];
             /// Colour.
@@ -348,6 +353,24 @@ mod tests {
             found.map(|v| v.1.to_owned())
         };
         parse(&app(), &arguments, lookup).map(|matches| Flags::read(&matches).unwrap())
+    }
+
+    #[test]
+    fn numbers_without_a_sign() {
+        for (text, value) in [
+            ("10", 10),
+            ("0x10", 16),
+            ("010", 8),
+            ("0b11", 3),
+            ("1_000", 1000),
+            ("18446744073709551615", u64::MAX),
+        ] {
+            let flags = run(&[&format!("--limit={text}")], &[]).unwrap();
+            assert_eq!(flags.limit, value, "{text}");
+        }
+        for bad in ["-1", "+1", "1.5", "1e3", "30s", "", "18446744073709551616"] {
+            assert!(run(&[&format!("--limit={bad}")], &[]).is_err(), "{bad}");
+        }
     }
 
     #[test]

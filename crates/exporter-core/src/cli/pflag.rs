@@ -128,7 +128,7 @@ fn take(app: &App, flag: &Flag, value: &str, values: &mut Vec<String>) -> Result
 fn expected(flag: &Flag) -> String {
     match flag.kind {
         FlagKind::Bool => "true or false".to_owned(),
-        FlagKind::Int => "a whole number".to_owned(),
+        FlagKind::Int | FlagKind::Unsigned => "a whole number".to_owned(),
         FlagKind::Float => "a number".to_owned(),
         FlagKind::Duration => "a duration such as 1m30s".to_owned(),
         FlagKind::Word { of, .. } => of.join(", "),
