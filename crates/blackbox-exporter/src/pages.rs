@@ -35,6 +35,7 @@ impl Handler for LogsPage {
 fn find(history: &History, query: &Query) -> Result<Arc<Report>, (StatusCode, &'static str)> {
     let given = |name| query.first(name).filter(|value| !value.is_empty());
     let id = given("id").and_then(|id| id.parse::<i64>().ok());
+    let id = id.filter(|id| *id >= 0);
     let (target, module) = (given("target"), given("module"));
     let bad = |why| Err((StatusCode::BAD_REQUEST, why));
     let found = match (id, target) {

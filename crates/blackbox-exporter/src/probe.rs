@@ -111,10 +111,14 @@ fn patience(seconds: f64) -> Duration {
     }
 }
 
-/// Runs a future up to a deadline.
+/// Runs a future up to a deadline. After it even what would be done at once is not begun.
 pub async fn within<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, String> {
+    let over = || "the time of the probe is over".to_owned();
+    if Instant::now() >= deadline {
+        return Err(over());
+    }
     let result = tokio::time::timeout_at(deadline, work).await;
-    result.map_err(|_| "the time of the probe is over".to_owned())
+    result.map_err(|_| over())
 }
 
 /// Seconds that a probe gets: the scrape timeout less the offset, or what the module says where that
@@ -125,9 +129,8 @@ pub async fn within<T>(deadline: Instant, work: impl Future<Output = T>) -> Resu
 pub fn timeout(header: Option<&str>, offset: f64, module: i64) -> Result<f64, String> {
     let scrape = match header.filter(|h| !h.is_empty()) {
         None => 0.0,
-        Some(text) => {
-            strconv::parse_float(text).ok_or_else(|| format!("parsing {text:?}: invalid syntax"))?
-        }
+        Some(text) => strconv::parse_float(text)
+            .ok_or_else(|| format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"))?,
     };
     let scrape = if scrape == 0.0 { 120.0 } else { scrape };
     let most = scrape - offset;
@@ -147,6 +150,14 @@ mod tests {
         assert_eq!(unbroken(Box::pin(async { 1 })).await, Some(1));
         let broken = unbroken::<i32>(Box::pin(async { panic!("as it should") }));
         assert_eq!(broken.await, None);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_begun_after_the_deadline() {
+        let now = Instant::now();
+        assert!(within(now, async { 1 }).await.is_err());
+        let later = now + std::time::Duration::from_secs(60);
+        assert_eq!(within(later, async { 1 }).await, Ok(1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! External URL and route prefix: where the paths lie.
 
 use crate::net::address::split_host_port;
-use crate::url::Url;
+use crate::url::{Url, escape, unescape};
 use exporter_core::web::{Handler, Request, Response, Server, full, text};
 use http::{HeaderValue, StatusCode, header};
 
@@ -27,10 +27,9 @@ impl Place {
     ) -> Result<Self, String> {
         let external = external_url(external, listen, systemd)
             .map_err(|e| format!("failed to determine external URL: {e}"))?;
-        let prefix = if prefix.is_empty() {
-            &external.path
-        } else {
-            prefix
+        let prefix = match prefix {
+            "" => unescape(&external.path),
+            given => given.to_owned(),
         };
         let prefix = match prefix.trim_matches('/') {
             "" => "/".to_owned(),
@@ -51,22 +50,29 @@ impl Place {
             return server.fallback(index);
         }
         let bare = self.prefix.trim_end_matches('/').to_owned();
+        let prefix = escape(&self.prefix, b"");
+        let below = move |request: &Request| match request.uri().query() {
+            Some(query) => format!("{prefix}?{query}"),
+            None => prefix.clone(),
+        };
+        let external = self.external.to_string();
+        let outside = move |_: &Request| external.clone();
         server
-            .route(
-                bare,
-                redirect(StatusCode::MOVED_PERMANENTLY, self.prefix.clone()),
-            )
-            .route("/", redirect(StatusCode::FOUND, self.external.to_string()))
+            .route(bare, redirect(StatusCode::MOVED_PERMANENTLY, below))
+            .route("/", redirect(StatusCode::FOUND, outside))
             .route(self.prefix.clone(), index)
             .fallback(|_: Request| async { text(StatusCode::NOT_FOUND, "404 page not found") })
     }
 }
 
-fn redirect(status: StatusCode, location: String) -> impl Handler {
-    move |_: Request| {
+fn redirect(
+    status: StatusCode,
+    location: impl Fn(&Request) -> String + Send + Sync + 'static,
+) -> impl Handler {
+    move |request: Request| {
         let mut response = Response::new(full(""));
         *response.status_mut() = status;
-        if let Ok(location) = HeaderValue::try_from(&location) {
+        if let Ok(location) = HeaderValue::try_from(location(&request)) {
             response.headers_mut().insert(header::LOCATION, location);
         }
         async move { response }
@@ -85,7 +91,7 @@ fn external_url(text: &str, listen: &[String], systemd: bool) -> Result<Url, Str
         let name = rustix::system::uname();
         let name = name.nodename().to_string_lossy();
         let (_, port) = split_host_port(first)?;
-        return Url::parse(&format!("http://{name}:{port}/"));
+        return Url::parse(&format!("http://{name}:{port}"));
     }
     if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
         return Err("URL must not begin or end with quotes".to_owned());
@@ -115,6 +121,7 @@ mod tests {
             ("http://h/a", "/", "/"),
             ("http://h/a", "x//", "/x/"),
             ("x", "", "/x/"),
+            ("http://h/a%20b", "", "/a b/"),
         ] {
             assert_eq!(
                 prefix(external, given).as_deref(),
