@@ -8,7 +8,7 @@ mod http1;
 pub mod proxy;
 
 use crate::config::{ProxyOptions, TlsOptions};
-use crate::net::address::Address;
+use crate::net::address::{Address, literal};
 use crate::net::dial;
 use crate::net::resolve::{self, Family};
 use crate::tls::{self, Session};
@@ -372,11 +372,12 @@ async fn connect(
         None => dial_host(url, outgoing.address, outgoing.source, times).await?,
     };
     let mut stream: Box<dyn Stream> = Box::new(stream);
+    let mut session = None;
     if let Some(via) = via {
-        stream = via.enter(stream, outgoing, times).await?;
+        (stream, session) = via.enter(stream, outgoing, times).await?;
     }
     if !url.is_tls() {
-        return Ok((stream, None, open, false));
+        return Ok((stream, session, open, false));
     }
     let protocols: &[&[u8]] = if outgoing.http2 {
         &[b"h2", b"http/1.1"]
@@ -409,7 +410,10 @@ async fn dial_host(
         None => {
             let started = Instant::now();
             let found = resolve::lookup(url.hostname(), Family::Both).await;
-            times.resolve += started.elapsed().as_secs_f64();
+            // An address is not looked up.
+            if literal(url.hostname()).is_none() {
+                times.resolve += started.elapsed().as_secs_f64();
+            }
             match found {
                 Ok(addresses) => addresses,
                 Err(why) => {

@@ -1,9 +1,9 @@
 //! Which proxy a request goes through, and how it is entered: HTTP, HTTPS and SOCKS 5.
 
-use super::{Outgoing, Stream, Times, Trouble, header_name, header_value};
+use super::{Outgoing, Stream, Times, Trouble, header_name, header_value, http1};
 use crate::config::ProxyOptions;
 use crate::net::address::{Address, bracketed, literal};
-use crate::tls;
+use crate::tls::{self, Session};
 use crate::url::Url;
 use base64::Engine;
 use exporter_core::dialect::no_proxy;
@@ -11,9 +11,6 @@ use http::HeaderValue;
 use std::net::IpAddr;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-/// The head of an answer to CONNECT may have so many bytes.
-const LONGEST_HEAD: usize = 64 * 1024;
 
 /// A proxy.
 #[derive(Clone, Debug)]
@@ -36,6 +33,11 @@ pub fn choose(
         None => return Ok(None),
     };
     let port = url.port_or_default();
+    // Only a proxy without exceptions is asked for the own host.
+    let loopback = address.is_some_and(|a| a.ip.is_loopback()) || is_own(url.hostname());
+    if loopback && (options.url.is_none() || !exceptions.is_empty()) {
+        return Ok(None);
+    }
     let by_address = address.is_some_and(|a| excepts(&exceptions, &a.ip.to_string(), port));
     if by_address || excepts(&exceptions, url.hostname(), port) {
         return Ok(None);
@@ -54,9 +56,7 @@ fn from_environment(url: &Url) -> Result<Option<(Url, String)>, Trouble> {
     } else {
         "HTTP_PROXY"
     };
-    let host = url.hostname();
-    let own = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let Some(text) = variable(name).filter(|_| !own) else {
+    let Some(text) = variable(name).filter(|_| !is_own(url.hostname())) else {
         return Ok(None);
     };
     let text = if text.contains("://") {
@@ -66,6 +66,11 @@ fn from_environment(url: &Url) -> Result<Option<(Url, String)>, Trouble> {
     };
     let proxy = Url::parse(&text).map_err(|e| format!("{name}: {e}"))?;
     Ok(Some((proxy, variable("NO_PROXY").unwrap_or_default())))
+}
+
+/// Whether a host is the one that the exporter runs on.
+fn is_own(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Whether a list of hosts without a proxy holds one, whose name may end in the dot of the root.
@@ -95,36 +100,38 @@ impl Via {
     }
 
     /// Asks the proxy, which a stream leads to, for a way to the server. A plain request over an HTTP
-    /// proxy needs none.
+    /// proxy needs none. The value has what TLS told where it is spoken with the proxy.
     pub async fn enter(
         &self,
         mut stream: Box<dyn Stream>,
         outgoing: Outgoing<'_>,
         times: &mut Times,
-    ) -> Result<Box<dyn Stream>, Trouble> {
+    ) -> Result<(Box<dyn Stream>, Option<Session>), Trouble> {
         let started = Instant::now();
+        let mut session = None;
         if self.url.is_tls() {
             let options = outgoing.tls.elsewhere();
             let connected = tls::connect(&options, self.url.hostname(), &[], stream).await;
-            let (tls, _) = connected.map_err(|f| format!("proxyconnect tcp: {}", f.why))?;
+            let (tls, told) = connected.map_err(|f| format!("proxyconnect tcp: {}", f.why))?;
             stream = Box::new(tls);
+            session = Some(told);
         }
         match self.url.scheme.as_str() {
-            "http" | "https" if !outgoing.url.is_tls() => {}
-            "http" | "https" => self.tunnel(&mut stream, outgoing).await?,
+            "" | "http" | "https" if !outgoing.url.is_tls() => {}
+            "" | "http" | "https" => stream = self.tunnel(stream, outgoing).await?,
             "socks5" | "socks5h" => self.socks(&mut stream, outgoing).await?,
             other => return Err(format!("unsupported proxy scheme {other:?}").into()),
         }
         times.connect += started.elapsed().as_secs_f64();
-        Ok(stream)
+        Ok((stream, session))
     }
 
     /// CONNECT (RFC 9110, section 9.3.6).
     async fn tunnel(
         &self,
-        stream: &mut Box<dyn Stream>,
+        stream: Box<dyn Stream>,
         outgoing: Outgoing<'_>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Box<dyn Stream>, Trouble> {
         let port = outgoing.url.port_or_default();
         let host = match outgoing.address {
             Some(address) => bracketed(address),
@@ -149,29 +156,11 @@ impl Via {
             head.push_str(&format!("Proxy-Authorization: {value}\r\n"));
         }
         head.push_str("\r\n");
-        let io = |e: std::io::Error| format!("proxyconnect tcp: {e}");
-        stream.write_all(head.as_bytes()).await.map_err(io)?;
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            if answer.len() > LONGEST_HEAD {
-                return Err("proxyconnect tcp: the answer of the proxy is too long"
-                    .to_owned()
-                    .into());
-            }
-            answer.push(stream.read_u8().await.map_err(io)?);
-        }
-        let line = String::from_utf8_lossy(&answer)
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        let mut words = line.splitn(3, ' ');
-        match (words.next(), words.next()) {
-            (Some(version), Some("200")) if version.starts_with("HTTP/1.") => Ok(()),
-            _ => {
-                let status = line.split_once(' ').map_or("", |(_, status)| status);
-                Err(format!("the proxy answered CONNECT with {status:?}").into())
-            }
+        let answer = http1::converse(stream, head.into_bytes().into()).await;
+        let (head, stream) = answer.map_err(|e| format!("proxyconnect tcp: {e}"))?;
+        match head.status {
+            200 => Ok(stream),
+            status => Err(format!("the proxy answered CONNECT with status {status}").into()),
         }
     }
 

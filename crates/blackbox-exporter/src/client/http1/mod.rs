@@ -104,6 +104,15 @@ struct Wire {
 }
 
 impl Wire {
+    fn new(stream: Box<dyn Stream>, unsent: VecDeque<Bytes>) -> Self {
+        Wire {
+            stream,
+            unsent,
+            buffer: BytesMut::new(),
+            scratch: vec![0; READ].into(),
+        }
+    }
+
     /// Reads more, while what is left of the request goes out; false at the end of the stream.
     async fn fill(&mut self) -> io::Result<bool> {
         let read = std::future::poll_fn(|cx| {
@@ -174,6 +183,17 @@ impl Wire {
     }
 }
 
+/// Sends a request and reads the head of its answer, behind which the stream is for other talk.
+pub async fn converse(
+    stream: Box<dyn Stream>,
+    request: Bytes,
+) -> Result<(Head, Box<dyn Stream>), String> {
+    let mut wire = Wire::new(stream, VecDeque::from([request]));
+    let mut left = LONGEST_HEAD;
+    let (head, _) = read_head(&mut wire, &mut left, false).await?;
+    Ok((head, wire.stream))
+}
+
 /// Sends a request and reads the head of its answer. The time to the first byte is kept in `times`
 /// also where what follows is no answer.
 pub async fn exchange(
@@ -183,12 +203,7 @@ pub async fn exchange(
     times: &mut Times,
 ) -> Result<(Head, Body), String> {
     let ready = Instant::now();
-    let mut wire = Wire {
-        stream,
-        unsent: request,
-        buffer: BytesMut::new(),
-        scratch: vec![0; READ].into(),
-    };
+    let mut wire = Wire::new(stream, request);
     wire.at_least(1).await.map_err(|why| match why.as_str() {
         CUT => "EOF".to_owned(),
         _ => why,

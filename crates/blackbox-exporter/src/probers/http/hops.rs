@@ -238,8 +238,10 @@ impl<'m> Chain<'m> {
     ) -> Result<Self, String> {
         let mut headers = configured_headers(&settings.headers)?;
         let client = &settings.client;
-        let own_authorization = headers.remove(header::AUTHORIZATION);
-        let authorization = match user_of(&start.url) {
+        // A token goes before whatever else there is.
+        let others = |value: &HeaderValue| client.oauth2.is_none() && !value.is_empty();
+        let own_authorization = headers.remove(header::AUTHORIZATION).filter(others);
+        let authorization = match user_of(&start.url).filter(others) {
             None if own_authorization.is_none() => {
                 let agent = headers.get(header::USER_AGENT).cloned();
                 credentials(client, agent).await?
@@ -317,8 +319,9 @@ impl<'m> Chain<'m> {
     /// `Authorization` of a hop. A user in its URL is for this host, whoever it is.
     fn authorization_of(&self, hop: &Hop, trusted: bool) -> Option<HeaderValue> {
         let trusting = |value: &Option<HeaderValue>| value.clone().filter(|_| trusted);
+        let user = user_of(&hop.url).filter(|_| self.settings.client.oauth2.is_none());
         trusting(&self.own_authorization)
-            .or_else(|| user_of(&hop.url))
+            .or(user)
             .or_else(|| trusting(&self.authorization))
     }
 
@@ -335,7 +338,12 @@ impl<'m> Chain<'m> {
             }
         }
         if !trusted {
-            for name in [header::COOKIE, header::WWW_AUTHENTICATE] {
+            for name in [
+                header::COOKIE,
+                header::WWW_AUTHENTICATE,
+                header::PROXY_AUTHORIZATION,
+                header::PROXY_AUTHENTICATE,
+            ] {
                 headers.remove(name);
             }
             headers.remove("cookie2");

@@ -3,7 +3,7 @@
 use crate::client::{self, Outgoing, Payload, Times, header_value};
 use crate::config::OAuth2;
 use crate::net::resolve;
-use crate::url::{Url, escape};
+use crate::url::{Url, escape, unescape};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use ring::signature::{
 };
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An answer may have so many bytes.
@@ -24,22 +24,34 @@ const LIFETIME: u64 = 600;
 /// Asks for a token; the value is what `Authorization` says. The error holds nothing of the answer.
 pub async fn authorization(oauth: &OAuth2, user_agent: &HeaderValue) -> Result<String, String> {
     let url = Url::parse(&oauth.token_url).map_err(|e| format!("oauth2 token_url: {e}"))?;
-    let (status, body) = match oauth.is_jwt {
-        true => ask(oauth, &url, user_agent, &assertion_form(oauth)?, None).await?,
-        false => client_credentials(oauth, &url, user_agent).await?,
-    };
-    if !is_success(status) {
+    match oauth.is_jwt {
+        true => token(ask(oauth, &url, user_agent, &assertion_form(oauth)?, None).await?),
+        false => client_credentials(oauth, &url, user_agent).await,
+    }
+}
+
+/// What `Authorization` says, from the answer of the token endpoint.
+fn token(answer: Reply) -> Result<String, String> {
+    if !(200..300).contains(&answer.status) {
+        let status = answer.status;
         return Err(format!(
             "oauth2: the token endpoint answered with status {status}"
         ));
     }
-    let answer: Value = serde_json::from_slice(&body)
-        .map_err(|_| "oauth2: the token endpoint did not answer with JSON".to_owned())?;
-    let token = answer["access_token"].as_str().unwrap_or_default();
+    let fields = match answer.is_form {
+        true => form_fields(&answer.body),
+        false => serde_json::from_slice(&answer.body)
+            .map_err(|_| "oauth2: the token endpoint did not answer with JSON".to_owned())?,
+    };
+    let text = |name: &str| fields[name].as_str().unwrap_or_default();
+    if !text("error").is_empty() {
+        return Err("oauth2: the answer of the token endpoint tells an error".to_owned());
+    }
+    let token = text("access_token");
     if token.is_empty() {
         return Err("oauth2: the answer of the token endpoint has no access_token".to_owned());
     }
-    let kind = match answer["token_type"].as_str().unwrap_or_default() {
+    let kind = match text("token_type") {
         "" => "Bearer",
         kind if kind.eq_ignore_ascii_case("bearer") => "Bearer",
         kind if kind.eq_ignore_ascii_case("basic") => "Basic",
@@ -49,14 +61,32 @@ pub async fn authorization(oauth: &OAuth2, user_agent: &HeaderValue) -> Result<S
     Ok(format!("{kind} {token}"))
 }
 
+/// Fields of a form, which some token endpoints answer with.
+fn form_fields(body: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(body);
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    let decoded = |text: &str| unescape(&text.replace('+', " "));
+    pairs
+        .map(|(name, value)| (decoded(name), Value::String(decoded(value))))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
 type Form = Vec<(String, String)>;
 
-/// First with the client in a header, and where that is refused with it in the form.
+/// An answer of the token endpoint.
+struct Reply {
+    status: u16,
+    is_form: bool,
+    body: Vec<u8>,
+}
+
+/// First with the client in a header, and where that gives no token with it in the form.
 async fn client_credentials(
     oauth: &OAuth2,
     url: &Url,
     user_agent: &HeaderValue,
-) -> Result<(u16, Vec<u8>), String> {
+) -> Result<String, String> {
     let secret = oauth.client_secret.resolve()?;
     let mut form = vec![("grant_type".to_owned(), "client_credentials".to_owned())];
     if !oauth.scopes.is_empty() {
@@ -68,19 +98,15 @@ async fn client_credentials(
     }
     let pair = format!("{}:{}", form_encode(&oauth.client_id), form_encode(&secret));
     let basic = format!("Basic {}", STANDARD.encode(pair));
-    let (status, body) = ask(oauth, url, user_agent, &form, Some(&basic)).await?;
-    if is_success(status) {
-        return Ok((status, body));
+    let first = ask(oauth, url, user_agent, &form, Some(&basic)).await;
+    if let Ok(found) = first.and_then(token) {
+        return Ok(found);
     }
     form.push(("client_id".to_owned(), oauth.client_id.clone()));
     if !secret.is_empty() {
         form.push(("client_secret".to_owned(), secret));
     }
-    ask(oauth, url, user_agent, &form, None).await
-}
-
-fn is_success(status: u16) -> bool {
-    (200..300).contains(&status)
+    token(ask(oauth, url, user_agent, &form, None).await?)
 }
 
 async fn ask(
@@ -89,7 +115,7 @@ async fn ask(
     user_agent: &HeaderValue,
     form: &Form,
     basic: Option<&str>,
-) -> Result<(u16, Vec<u8>), String> {
+) -> Result<Reply, String> {
     let mut headers = HeaderMap::new();
     let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
     headers.insert(header::CONTENT_TYPE, kind);
@@ -117,14 +143,24 @@ async fn ask(
     let mut answer = client::send(outgoing, &mut Times::default())
         .await
         .map_err(|trouble| format!("oauth2: {}", trouble.why))?;
-    let mut bytes = Vec::new();
+    let mut body = Vec::new();
     while let Some(piece) = answer.data().await? {
-        bytes.extend_from_slice(&piece);
-        if bytes.len() > LARGEST {
+        body.extend_from_slice(&piece);
+        if body.len() > LARGEST {
             return Err("oauth2: the answer of the token endpoint is too large".to_owned());
         }
     }
-    Ok((answer.head.status, bytes))
+    let kind = answer.head.headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|v| v.to_str().ok()?.split(';').next());
+    let kind = kind.unwrap_or_default().trim().to_ascii_lowercase();
+    Ok(Reply {
+        status: answer.head.status,
+        is_form: matches!(
+            kind.as_str(),
+            "application/x-www-form-urlencoded" | "text/plain"
+        ),
+        body,
+    })
 }
 
 /// `application/x-www-form-urlencoded`, sorted by name as the original sends it.
@@ -219,6 +255,38 @@ fn sign(algorithm: &str, pem: &str, message: &[u8]) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens() {
+        let of = |status, is_form, body: &str| {
+            let body = body.as_bytes().to_vec();
+            token(Reply {
+                status,
+                is_form,
+                body,
+            })
+            .ok()
+        };
+        for (body, value) in [
+            (r#"{"access_token":"t"}"#, Some("Bearer t")),
+            (
+                r#"{"access_token":"t","token_type":"BEARER","expires_in":"5"}"#,
+                Some("Bearer t"),
+            ),
+            (
+                r#"{"access_token":"t","token_type":"DPoP"}"#,
+                Some("DPoP t"),
+            ),
+            (r#"{"access_token":"t","error":"e"}"#, None),
+            ("{}", None),
+            ("<html>", None),
+        ] {
+            assert_eq!(of(200, false, body).as_deref(), value, "{body}");
+        }
+        let form = "access_token=a%2Bb+c&token_type=basic";
+        assert_eq!(of(201, true, form).as_deref(), Some("Basic a+b c"));
+        assert_eq!(of(302, true, form), None);
+    }
 
     #[test]
     fn forms() {
