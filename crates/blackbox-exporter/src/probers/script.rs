@@ -216,7 +216,11 @@ impl Talk {
         self.buffer.drain(..self.start);
         self.start = 0;
         self.buffer.reserve(4096);
-        Ok(self.stream.read_buf(&mut self.buffer).await? > 0)
+        match self.stream.read_buf(&mut self.buffer).await {
+            // Many servers close TLS without a word.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            other => Ok(other? > 0),
+        }
     }
 
     /// The first line that matches; `None` where the stream ends before.
@@ -286,5 +290,84 @@ impl std::fmt::Debug for Talk {
         f.debug_struct("Talk")
             .field("unread", &(self.buffer.len() - self.start))
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::LogSettings;
+    use exporter_core::dialect::regexp;
+    use exporter_core::log::Shape;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use tokio::io::ReadBuf;
+    use tracing::Level;
+
+    /// A peer that says something and is gone then, which TLS tells as an error.
+    struct Gone(&'static [u8]);
+
+    impl AsyncRead for Gone {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            into: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let said = std::mem::take(&mut self.0);
+            into.put_slice(said);
+            Poll::Ready(match said.is_empty() {
+                true => Err(io::ErrorKind::UnexpectedEof.into()),
+                false => Ok(()),
+            })
+        }
+    }
+
+    impl AsyncWrite for Gone {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    async fn line(talk: &mut Talk, pattern: &str) -> io::Result<Option<String>> {
+        let settings = LogSettings {
+            level: Level::ERROR,
+            failures: Level::ERROR,
+            shape: Shape::Logfmt,
+        };
+        let mut log = ProbeLog::new(settings, "m", "t");
+        let regex = regexp::compile(pattern).unwrap();
+        talk.line_matching(&regex, &mut log).await
+    }
+
+    #[tokio::test]
+    async fn an_end_without_a_word_is_an_end() {
+        let talk = |said| Talk::new(Box::new(Gone(said)));
+        let found = line(&mut talk(b"a\r\nlast"), "^last$").await.unwrap();
+        assert_eq!(found.as_deref(), Some("last"));
+        assert_eq!(line(&mut talk(b"a\n"), "b").await.unwrap(), None);
+        let mut two = talk(b"ab");
+        assert_eq!(two.bytes(2).await.unwrap(), b"ab");
+        assert!(two.bytes(1).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn lines_are_limited() {
+        for (length, fits) in [(LONGEST_LINE - 1, true), (LONGEST_LINE, false)] {
+            let mut talk = Talk::new(Box::new(Gone(b"")));
+            talk.buffer = [&vec![b'x'; length][..], b"\n"].concat();
+            assert_eq!(line(&mut talk, "x").await.is_ok(), fits, "{length}");
+        }
     }
 }
