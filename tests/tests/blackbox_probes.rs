@@ -254,6 +254,99 @@ fn http_requests_redirects_and_checks() {
     assert!(reply.value("probe_failed_due_to_cel").is_none());
 }
 
+/// A server that answers each path with bytes as they are, and closes.
+fn answering(answers: &'static [(&'static str, &'static [u8])]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                match stream.read(&mut byte) {
+                    Ok(1) => head.extend_from_slice(&byte),
+                    _ => break,
+                }
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            if let Some((_, answer)) = answers.iter().find(|a| a.0 == path) {
+                // The exporter may leave before it has read all.
+                let _ = stream.write_all(answer);
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn answers_out_of_the_ordinary() {
+    let address = answering(&[
+        (
+            "/later",
+            b"HTTP/3.0  200 OK\nContent-Length : 9\nX-A: a\n b\n\nbody",
+        ),
+        (
+            "/early",
+            b"HTTP/1.1 103 x\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\n\r\nbody",
+        ),
+        (
+            "/both",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n\
+              4;x=y\r\nbody\r\n0\r\nX-T: a\r\n\r\n",
+        ),
+        (
+            "/cut",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n",
+        ),
+        (
+            "/two",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nbody",
+        ),
+        ("/ssh", b"SSH-2.0-server\r\n"),
+        (
+            "/old",
+            b"HTTP/1.0 200 OK\r\nLast-Modified: thu, 21 oct 1965 7:28:00 GMT\r\n\r\nbody",
+        ),
+    ]);
+    let exporter = Blackbox::start(
+        "http: {prober: http, http: {preferred_ip_protocol: ip4}}
+        folded: {prober: http, http: {preferred_ip_protocol: ip4, fail_if_header_not_matches: [{header: X-A, regexp: '^a b$'}]}}",
+        &[],
+    );
+    let length = "probe_http_uncompressed_body_length";
+    for (path, success, told, bytes, version) in [
+        ("/later", 1.0, -1.0, 4.0, 3.0),
+        ("/early", 1.0, -1.0, 4.0, 1.1),
+        ("/both", 1.0, -1.0, 4.0, 1.1),
+        ("/cut", 0.0, -1.0, 4.0, 1.1),
+        ("/two", 0.0, 0.0, 0.0, 0.0),
+        ("/ssh", 0.0, 0.0, 0.0, 0.0),
+        ("/old", 1.0, -1.0, 4.0, 1.0),
+    ] {
+        let reply = exporter.expect(
+            "http",
+            &url("http", address, path),
+            &[
+                ("probe_success", success),
+                ("probe_http_content_length", told),
+                (length, bytes),
+                ("probe_http_version", version),
+            ],
+        );
+        let processing = reply.value("probe_http_duration_seconds{phase=\"processing\"}");
+        assert!(processing > Some(0.0), "{path}: {processing:?}");
+    }
+    let modified = ("probe_http_last_modified_timestamp_seconds", -132_424_320.0);
+    exporter.expect("http", &url("http", address, "/old"), &[modified]);
+    exporter.expect(
+        "folded",
+        &url("http", address, "/later"),
+        &[("probe_success", 1.0)],
+    );
+}
+
 #[test]
 fn certificates() {
     let (authority, stranger) = (Authority::new(), Authority::new());
