@@ -562,10 +562,34 @@ fn names() {
     assert!(reply.value("probe_dns_serial").is_none());
 }
 
+/// A server of HTTP/2 that resets the first stream for a reason.
+fn resetting(reason: u8) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        stream.write_all(&settings).unwrap();
+        stream.read_exact(&mut [0; 24]).unwrap();
+        let mut head = [0; 9];
+        // The headers of the call are a frame of type 1.
+        while head[3] != 1 {
+            stream.read_exact(&mut head).unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            stream.read_exact(&mut vec![0; length as usize]).unwrap();
+        }
+        let reset = [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, reason];
+        stream.write_all(&reset).unwrap();
+        // It stays until the client goes.
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    address
+}
+
 #[test]
 fn calls() {
     let authority = Authority::new();
-    let services: &'static [(&str, u8)] = &[("", 1), ("up", 1), ("down", 2)];
+    let services: &'static [(&str, u8)] = &[("", 1), ("up", 1), ("down", 2), ("new", 7)];
     let plain = peers::Http::start(None, true, peers::health(services));
     let config = peers::tls(&authority.issue(&["127.0.0.1"]), None);
     let secure = peers::Http::start(Some(config), true, peers::health(services));
@@ -574,6 +598,7 @@ fn calls() {
         r#"whole: {prober: grpc}
         up: {prober: grpc, grpc: {preferred_ip_protocol: ip4, service: up, metadata: {X-Key: [a]}}}
         down: {prober: grpc, grpc: {preferred_ip_protocol: ip4, service: down}}
+        new: {prober: grpc, grpc: {preferred_ip_protocol: ip4, service: new, metadata: {te: [x], content-type: [text/plain]}}}
         missing: {prober: grpc, grpc: {preferred_ip_protocol: ip4, service: missing}}
         tls: {prober: grpc, grpc: {preferred_ip_protocol: ip4, service: up, tls: true, tls_config: {ca_file: DIR/ca.pem}}}"#,
         &[("ca.pem", &authority.pem())],
@@ -591,6 +616,12 @@ fn calls() {
         &[FAILED, status(0.0), (&up, 0.0), (&down, 1.0)],
     );
     blackbox.expect("missing", &at, &[FAILED, status(5.0), (&up, 0.0)]);
+    let new = serving("7");
+    blackbox.expect("new", &at, &[FAILED, status(0.0), (&up, 0.0), (&new, 1.0)]);
+    for (reason, code) in [(2, 13.0), (7, 14.0), (8, 1.0), (11, 8.0)] {
+        let at = resetting(reason).to_string();
+        blackbox.expect("up", &at, &[FAILED, status(code)]);
+    }
     let at = secure.address.to_string();
     let reply = blackbox.expect("tls", &at, &[OK, ("probe_grpc_ssl", 1.0)]);
     assert!(reply.value("probe_ssl_earliest_cert_expiry").is_some());
@@ -601,9 +632,7 @@ fn calls() {
     );
     blackbox.expect("tls", &plain.address.to_string(), &[FAILED, status(14.0)]);
     blackbox.expect("up", "127.0.0.1:1", &[FAILED, status(14.0)]);
-    let reply = blackbox.probe("up", &other.address.to_string());
-    assert_eq!(reply.value("probe_success"), Some(0.0));
-    assert_ne!(reply.value("probe_grpc_status_code"), Some(0.0));
+    blackbox.expect("up", &other.address.to_string(), &[FAILED, status(2.0)]);
 }
 
 #[test]

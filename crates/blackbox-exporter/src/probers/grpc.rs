@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
 use exporter_core::exposition::Family;
+use h2::Reason;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
@@ -346,10 +347,7 @@ where
     headers.insert(header::USER_AGENT, agent);
     headers.extend(metadata);
     let talk = async {
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|e| unavailable(&e))?;
+        let response = sender.send_request(request).await.map_err(|e| broken(&e))?;
         read(response).await
     };
     // The connection moves only while it is polled; it ends when the server closes it.
@@ -381,8 +379,7 @@ async fn read(response: http::Response<hyper::body::Incoming>) -> Result<u64, Fa
     }
     let limited = http_body_util::Limited::new(body, LARGEST);
     let collected = limited.collect().await;
-    let collected =
-        collected.map_err(|e| failure(UNAVAILABLE, format!("connection error: {e}")))?;
+    let collected = collected.map_err(|e| broken(&*e))?;
     let trailers = collected.trailers().cloned().unwrap_or_default();
     match status(&trailers) {
         Some(result) => result?,
@@ -419,6 +416,31 @@ fn status(headers: &HeaderMap) -> Option<Result<(), Failure>> {
         .map(|m| String::from_utf8_lossy(m.as_bytes()));
     let message = crate::url::unescape(&message.unwrap_or_default());
     Some(Err(failure(code, format!("the call failed: {message}"))))
+}
+
+/// An exchange that broke off: what a reset of the stream means to a call, or that there is no
+/// connection.
+fn broken(error: &(dyn std::error::Error + 'static)) -> Failure {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut resets = causes.filter_map(|error| error.downcast_ref::<h2::Error>());
+    let reset = resets.find(|e| e.is_reset() && e.is_remote());
+    match reset.and_then(h2::Error::reason) {
+        None => failure(UNAVAILABLE, format!("connection error: {error}")),
+        Some(reason) => failure(
+            status_of_reset(reason),
+            format!("the server reset the stream: {reason}"),
+        ),
+    }
+}
+
+fn status_of_reset(reason: Reason) -> u32 {
+    match reason {
+        Reason::REFUSED_STREAM => UNAVAILABLE,
+        Reason::CANCEL => 1,
+        Reason::ENHANCE_YOUR_CALM | Reason::FLOW_CONTROL_ERROR => 8,
+        Reason::INADEQUATE_SECURITY => 7,
+        _ => INTERNAL,
+    }
 }
 
 /// What an HTTP status means to a call.
