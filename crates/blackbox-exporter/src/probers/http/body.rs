@@ -157,15 +157,17 @@ async fn gzip_head(answer: &mut Answer) -> Result<Bytes, (String, u64)> {
 /// Bytes that the original's gzip reader takes off the body before it looks at them.
 const GZIP_BUFFER: u64 = 4096;
 
-/// Counts what is left of a body that cannot be decompressed, `used` bytes of which are gone.
-pub async fn count_rest(answer: &mut Answer, used: u64) -> u64 {
-    let mut count = used.saturating_sub(GZIP_BUFFER);
-    while let Ok(Some(bytes)) = answer.data().await {
-        count += bytes.len() as u64;
-    }
-    match used {
-        0 => count,
-        _ => count.saturating_sub(GZIP_BUFFER.saturating_sub(used)),
+/// Counts what is left of a body that cannot be decompressed, `used` bytes of which are gone, up to
+/// a limit. The count is told as it grows, because the deadline may end it.
+pub async fn count_rest(answer: &mut Answer, used: u64, limit: u64, count: &mut u64) {
+    let gone = if used == 0 { 0 } else { GZIP_BUFFER };
+    let mut total = used;
+    loop {
+        *count = total.saturating_sub(gone).min(limit);
+        match answer.data().await {
+            Ok(Some(bytes)) if *count < limit => total += bytes.len() as u64,
+            _ => return,
+        }
     }
 }
 

@@ -163,9 +163,8 @@ async fn judge_body(
         Ok(reader) => reader,
         Err((why, used)) => {
             error!(log, "Failed to get decompressor for HTTP response body", "err" => why);
-            let rest = body::count_rest(answer, used).await;
             let limit = settings.body_size_limit.unwrap_or(u64::MAX);
-            measured.body_length = rest.min(limit);
+            body::count_rest(answer, used, limit, &mut measured.body_length).await;
             return false;
         }
     };

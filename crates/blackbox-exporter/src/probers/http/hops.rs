@@ -17,6 +17,9 @@ use std::net::IpAddr;
 /// Redirects that are followed.
 const MOST_REDIRECTS: u32 = 10;
 
+/// Bytes of the body of a redirect that are read.
+const MOST_DRAINED: i64 = 2048;
+
 /// The answer that counts.
 pub struct Final {
     /// Head and body.
@@ -168,7 +171,7 @@ pub async fn follow(
     };
     loop {
         debug!(probe.log, "Making HTTP request", "url" => hop.url.redacted(), "host" => hop.host());
-        let answer = {
+        let mut answer = {
             let mut summed = Summed {
                 times: Times::default(),
                 is_first: measured.redirects == 0,
@@ -192,7 +195,20 @@ pub async fn follow(
             });
         }
         debug!(probe.log, "Received redirect", "location" => next.url.redacted());
+        drain(&mut answer).await;
         hop = next;
+    }
+}
+
+/// Reads the body of a redirect where it is short or does not tell its length, as the original does:
+/// a server that does not finish its redirects fails.
+async fn drain(answer: &mut Answer) {
+    let mut left = MOST_DRAINED;
+    while answer.head.content_length <= MOST_DRAINED && left > 0 {
+        match answer.data().await {
+            Ok(Some(bytes)) => left -= bytes.len() as i64,
+            Ok(None) | Err(_) => return,
+        }
     }
 }
 
