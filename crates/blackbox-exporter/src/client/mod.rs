@@ -12,7 +12,7 @@ use crate::net::address::{Address, literal};
 use crate::net::dial;
 use crate::net::resolve::{self, Family};
 use crate::tls::{self, Session};
-use crate::url::{Url, escape};
+use crate::url::Url;
 use bytes::Bytes;
 use conntrack::{Open, Reason};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
@@ -343,12 +343,11 @@ fn request(outgoing: Outgoing<'_>) -> Result<http::Request<Payload>, Trouble> {
     *request.headers_mut() = outgoing.headers.clone();
     *request.version_mut() = Version::HTTP_2;
     let url = outgoing.url;
-    let before = format!("{}://{}", url.scheme, outgoing.host());
-    let target = url.request_target();
-    // Of what Go sends as it is written, the library takes a part.
-    *request.uri_mut() = Uri::try_from(format!("{before}{target}"))
-        .or_else(|_| Uri::try_from(format!("{before}{}", escape(&target, b""))))
-        .map_err(|e| format!("invalid URL: {e}"))?;
+    // The library takes all that Go sends as it is written but for these.
+    let target = url.request_target().replace('"', "%22");
+    let target = target.replace('<', "%3C").replace('>', "%3E");
+    let target = format!("{}://{}{target}", url.scheme, outgoing.host());
+    *request.uri_mut() = Uri::try_from(target).map_err(|e| format!("invalid URL: {e}"))?;
     let method = outgoing.method;
     let states_nothing = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     if states_nothing && outgoing.body.bytes.is_empty() && !outgoing.body.chunked {
