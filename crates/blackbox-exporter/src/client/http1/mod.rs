@@ -21,6 +21,8 @@ const LONGEST_HEAD: usize = 10 << 20;
 const LONGEST_CHUNK_LINE: usize = 4096;
 /// Bytes around the chunks of a body beyond what small chunks need.
 const MOST_EXCESS: u64 = 16 * 1024;
+/// Bytes of head and body that are sent at once.
+const TOGETHER: usize = 4096;
 /// Bytes of one read.
 const READ: usize = 16 * 1024;
 
@@ -59,6 +61,11 @@ pub fn encode(
         add("connection", b"close");
     }
     head.extend_from_slice(b"\r\n");
+    // Simple servers read once, so that a short body has to come with the head.
+    if !chunked && head.len() + body.len() <= TOGETHER {
+        head.extend_from_slice(body);
+        return Ok(VecDeque::from([head.into()]));
+    }
     let mut pieces = VecDeque::new();
     if chunked && !body.is_empty() {
         head.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
