@@ -272,8 +272,16 @@ pub struct Body {
 }
 
 impl Body {
-    /// The next piece; `None` at the end.
+    /// The next piece; `None` at the end, and after an error.
     pub async fn data(&mut self) -> Result<Option<Bytes>, String> {
+        let next = self.next().await;
+        if next.is_err() {
+            self.framing = Framing::Empty;
+        }
+        next
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, String> {
         match self.framing {
             Framing::Empty | Framing::Length(0) => Ok(None),
             Framing::Length(left) => {
@@ -394,10 +402,16 @@ mod tests {
                 exchange(Box::new(ours), request, &Method::GET, &mut times).await?;
             assert!(times.processing > 0.0);
             let mut all = Vec::new();
-            while let Some(piece) = body.data().await? {
-                all.extend_from_slice(&piece);
-            }
-            Ok((head.status, all))
+            let result = loop {
+                match body.data().await {
+                    Ok(Some(piece)) => all.extend_from_slice(&piece),
+                    Ok(None) => break Ok((head.status, all)),
+                    Err(why) => break Err(why),
+                }
+            };
+            // Nothing comes behind an error.
+            assert_eq!(body.data().await, Ok(None));
+            result
         };
         tokio::join!(serving, reading).1
     }
