@@ -163,10 +163,15 @@ impl Message {
             if reader.at == reader.bytes.len() {
                 break;
             }
+            let name = reader.name()?;
+            let mut or_zero = || match reader.rest() {
+                [] => Some(0),
+                _ => reader.u16(),
+            };
             self.questions.push(Question {
-                name: reader.name()?,
-                kind: reader.u16()?,
-                class: reader.u16()?,
+                name,
+                kind: or_zero()?,
+                class: or_zero()?,
             });
         }
         let sections = [&mut self.answer, &mut self.authority, &mut self.additional];
@@ -409,6 +414,11 @@ mod tests {
         assert_eq!(record.data, b"\x01x\x01a\x01b\0");
         let cut = &bytes[..bytes.len() - 1];
         assert!(Message::parse(cut).is_err());
+        // Between the fields of a question it may end.
+        for end in [12 + 5, 12 + 7] {
+            assert!(Message::parse(&bytes[..end]).is_ok(), "{end}");
+            assert!(Message::parse(&bytes[..end - 1]).is_err(), "{end}");
+        }
         let mut truncated = cut.to_vec();
         truncated[2] |= 2;
         assert!(Message::parse(&truncated).unwrap().is_truncated);

@@ -46,6 +46,8 @@ enum Field {
     Types,
     CertificateType,
     Algorithm,
+    /// Options of OPT: a code, a length and what it is the length of.
+    Options,
     /// Data whose fields depend on each other.
     Location,
     Parameters,
@@ -79,6 +81,7 @@ fn fields(kind: u16) -> Option<&'static [Field]> {
         33 => &[U16, U16, U16, Name],
         35 => &[U16, U16, Quoted, Quoted, Quoted, Name],
         37 => &[CertificateType, U16, Algorithm, Base64],
+        41 => &[Options],
         42 => &[Prefixes],
         43 | 59 | 32768 | 32769 => &[U16, U8, U8, UpperHex],
         44 => &[U8, U8, UpperHex],
@@ -139,7 +142,7 @@ fn read(field: Field, r: &mut Reader<'_>) -> Option<String> {
         V4 => v4(r)?,
         V6 => v6(r)?,
         Quoted => quoted(r.string()?),
-        Bare => plain(r.string()?),
+        Bare => escaped(r.string()?, b"\"\\"),
         Strings => strings(r)?,
         Octets => octets(all(r)),
         Base64 => base64(all(r)),
@@ -156,6 +159,13 @@ fn read(field: Field, r: &mut Reader<'_>) -> Option<String> {
         Types => types(r)?,
         CertificateType => numbered(CERTIFICATES, r.u16()?),
         Algorithm => numbered(ALGORITHMS, u16::from(r.u8()?)),
+        Options => {
+            while !r.rest().is_empty() {
+                let (_, length) = (r.u16()?, r.u16()?);
+                r.take(usize::from(length))?;
+            }
+            String::new()
+        }
         Location => location(r)?,
         Parameters => parameters(r)?,
         Prefixes => prefixes(r)?,
@@ -229,10 +239,6 @@ fn numbered(table: &[(&'static str, u16)], number: u16) -> String {
 fn all<'b>(r: &mut Reader<'b>) -> &'b [u8] {
     let rest = r.rest();
     r.take(rest.len()).unwrap_or_default()
-}
-
-fn plain(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn hex(data: &[u8]) -> String {
@@ -356,8 +362,14 @@ fn types(r: &mut Reader<'_>) -> Option<String> {
 /// RFC 9460, each with a blank before it.
 fn parameters(r: &mut Reader<'_>) -> Option<String> {
     let mut text = String::new();
+    let mut least = 0;
     while !r.rest().is_empty() {
         let (key, length) = (r.u16()?, r.u16()?);
+        // They stand in order, none twice.
+        if u32::from(key) < least {
+            return None;
+        }
+        least = u32::from(key) + 1;
         let value = parameter(key, r.take(usize::from(length))?)?;
         // Writing to a String cannot fail.
         let _ = write!(text, " {}=\"{value}\"", parameter_name(key));
@@ -504,6 +516,7 @@ mod tests {
             (15, b"\0\x0a", "10 "),
             (1, b"", ""),
             (19, b"\x03311", "311"),
+            (257, b"\0\x03a\xbe\"x", "0 a\\190\\\" \"x\""),
             (20, b"\x0215", "\"15\" \"\""),
             (
                 29,
@@ -536,6 +549,8 @@ mod tests {
             (2, b"\x01n\0z"),
             (16, b"\x05ab"),
             (255, b"x"),
+            (41, b"\0\x0a\0\x08ab"),
+            (65, b"\0\x01\0\0\x03\0\x02\0\x50\0\x01\0\0"),
         ] {
             assert_eq!(text(kind, data), Some(None));
         }
