@@ -158,11 +158,11 @@ impl Message {
     }
 
     fn read_sections(&mut self, reader: &mut Reader<'_>, counts: [u16; 4]) -> Option<()> {
+        // A header alone is answer enough to some queries.
+        if reader.rest().is_empty() {
+            return Some(());
+        }
         for _ in 0..counts[0] {
-            // A header alone is answer enough to some queries.
-            if reader.at == reader.bytes.len() {
-                break;
-            }
             let name = reader.name()?;
             let mut or_zero = || match reader.rest() {
                 [] => Some(0),
@@ -414,6 +414,11 @@ mod tests {
         assert_eq!(record.data, b"\x01x\x01a\x01b\0");
         let cut = &bytes[..bytes.len() - 1];
         assert!(Message::parse(cut).is_err());
+        // A header may stand alone, but not announce more questions than there are.
+        assert!(Message::parse(&bytes[..12]).is_ok());
+        let mut announced = question_bytes();
+        announced[5] = 2;
+        assert!(Message::parse(&announced).is_err());
         // Between the fields of a question it may end.
         for end in [12 + 5, 12 + 7] {
             assert!(Message::parse(&bytes[..end]).is_ok(), "{end}");

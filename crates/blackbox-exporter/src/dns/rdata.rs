@@ -436,9 +436,9 @@ fn prefixes(r: &mut Reader<'_>) -> Option<String> {
         let bytes = r.take(usize::from(length & 0x7f))?;
         let mut padded = [0; 16];
         padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        let address = match family {
-            1 => v4(&mut Reader::new(&padded))?,
-            2 => v6(&mut Reader::new(&padded))?,
+        let address = match (family, prefix) {
+            (1, 0..=32) => v4(&mut Reader::new(&padded))?,
+            (2, 0..=128) => v6(&mut Reader::new(&padded))?,
             _ => return None,
         };
         let not = if length & 0x80 != 0 { "!" } else { "" };
@@ -549,6 +549,7 @@ mod tests {
             (2, b"\x01n\0z"),
             (16, b"\x05ab"),
             (255, b"x"),
+            (42, b"\0\x01\x21\x01\x01"),
             (41, b"\0\x0a\0\x08ab"),
             (65, b"\0\x01\0\0\x03\0\x02\0\x50\0\x01\0\0"),
         ] {
