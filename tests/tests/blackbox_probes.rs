@@ -642,7 +642,7 @@ fn echoes() {
         six: {prober: icmp}
         large: {prober: icmp, icmp: {preferred_ip_protocol: ip4, payload_size: 2000, ttl: "9", source_ip_address: 127.0.0.3}}
         whole: {prober: icmp, icmp: {preferred_ip_protocol: ip4, dont_fragment: true}}
-        several: {prober: icmp, icmp: {preferred_ip_protocol: ip4, count: 3, interval: 20ms}}
+        several: {prober: icmp, icmp: {preferred_ip_protocol: ip4, count: 3, interval: 200ms}}
         huge: {prober: icmp, icmp: {preferred_ip_protocol: ip4, payload_size: -1}}"#,
         &[],
     );
