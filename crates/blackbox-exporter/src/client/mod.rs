@@ -4,7 +4,8 @@
 //! happen, and so that the address that was chosen is the one that is asked.
 
 pub mod conntrack;
-mod http1;
+mod first_byte;
+mod head;
 pub mod proxy;
 
 use crate::config::{ProxyOptions, TlsOptions};
@@ -15,9 +16,10 @@ use crate::tls::{self, Session};
 use crate::url::Url;
 use bytes::Bytes;
 use conntrack::{Open, Reason};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
+use first_byte::{Waiting, Watched};
+pub use head::Head;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, Version, header};
 use http_body::{Body, Frame, SizeHint};
-pub use http1::Head;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use proxy::Via;
@@ -33,6 +35,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+/// Headers that an answer over HTTP/1 may have.
+const MOST_HEADERS: usize = 512;
+/// Bytes that the head of an answer over HTTP/1 may have.
+const LONGEST_HEAD: usize = 1 << 20;
 /// Bytes of headers that an answer over HTTP/2 may have.
 const LONGEST_HEADERS: u32 = 10 << 20;
 /// A handshake that takes longer is given up.
@@ -108,26 +114,18 @@ pub struct Answer {
     pub session: Option<Session>,
     /// When its first byte came.
     pub first_byte: Instant,
-    body: Coming,
+    body: Incoming,
+    driver: Driver,
     _open: Open,
-}
-
-/// A body by version of HTTP.
-enum Coming {
-    One(Box<http1::Body>),
-    Two(Box<(Incoming, Driver)>),
 }
 
 impl Answer {
     /// The next piece of the body; `None` at its end.
     pub async fn data(&mut self) -> Result<Option<Bytes>, String> {
-        let (body, driver) = match &mut self.body {
-            Coming::One(body) => return body.data().await,
-            Coming::Two(pair) => (&mut pair.0, &mut pair.1),
-        };
         loop {
+            let body = &mut self.body;
             let next = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
-            match driver.alongside(next).await {
+            match self.driver.alongside(next).await {
                 None => return Ok(None),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => return Ok(Some(data)),
@@ -178,7 +176,7 @@ type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 /// What moves bytes while somebody waits for an answer; dropping it closes the connection.
 struct Driver {
     connection: Option<Connection>,
-    _tasks: EndTasks,
+    _tasks: Option<EndTasks>,
 }
 
 impl Driver {
@@ -243,16 +241,19 @@ pub async fn send(outgoing: Outgoing<'_>, times: &mut Times) -> Result<Answer, T
     connecting.times.connect = connecting.reached.connect;
     connecting.times.tls = connecting.reached.tls;
     drop(connecting);
-    let ready = Instant::now();
-    let (head, body) = match http2 {
-        true => over_http2(outgoing, stream, times).await?,
-        false => over_http1(outgoing, stream, via.as_ref(), times).await?,
-    };
+    let waiting = Waiting::begin(times);
+    let (response, driver) = match http2 {
+        true => over_http2(outgoing, stream).await,
+        false => over_http1(outgoing, waiting.watch(stream), via.as_ref()).await,
+    }?;
+    let first_byte = waiting.end();
+    let (parts, body) = response.into_parts();
     Ok(Answer {
-        head,
+        head: Head::new(parts, outgoing.method, body.size_hint().exact()),
         session,
-        first_byte: ready + Duration::from_secs_f64(times.processing),
+        first_byte,
         body,
+        driver,
         _open: open,
     })
 }
@@ -271,28 +272,64 @@ impl Drop for Connecting<'_> {
 
 async fn over_http1(
     outgoing: Outgoing<'_>,
-    stream: Box<dyn Stream>,
+    stream: Watched,
     via: Option<&Via>,
-    times: &mut Times,
-) -> Result<(Head, Coming), Trouble> {
-    let url = outgoing.url;
-    let absolute = via.filter(|via| via.is_http() && !url.is_tls());
-    let target = match absolute {
-        Some(_) => format!("http://{}{}", outgoing.host(), url.request_target()),
-        None => url.request_target(),
+) -> Result<(Response<Incoming>, Driver), Trouble> {
+    let mut builder = hyper::client::conn::http1::Builder::new();
+    builder
+        .title_case_headers(true)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LONGEST_HEAD)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true);
+    let handshake = builder.handshake::<_, Payload>(TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.map_err(|e| sentence(&e))?;
+    let mut driver = Driver {
+        connection: Some(Box::pin(connection)),
+        _tasks: None,
     };
-    let credentials = absolute.and_then(Via::authorization);
-    let request = http1::encode(outgoing, &target, credentials)?;
-    let (head, body) = http1::exchange(stream, request, outgoing.method, times).await?;
-    Ok((head, Coming::One(Box::new(body))))
+    let absolute = via.filter(|via| via.is_http() && !outgoing.url.is_tls());
+    let before = match absolute {
+        Some(_) => format!("http://{}", outgoing.host()),
+        None => String::new(),
+    };
+    let mut request = request(outgoing, &before)?;
+    let host = HeaderValue::try_from(outgoing.host()).map_err(|e| format!("Host: {e}"))?;
+    let headers = std::mem::take(request.headers_mut());
+    let closes = names(&headers, "close");
+    let all = request.headers_mut();
+    all.insert(header::HOST, host);
+    all.extend(headers);
+    if let Some(credentials) = absolute.and_then(Via::authorization) {
+        all.insert(header::PROXY_AUTHORIZATION, credentials);
+    }
+    // Without it the library sends no body with GET and HEAD.
+    if outgoing.body.chunked && !outgoing.body.bytes.is_empty() {
+        all.insert(
+            header::TRANSFER_ENCODING,
+            HeaderValue::from_static("chunked"),
+        );
+    }
+    if !closes {
+        all.append(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let response = driver.alongside(sender.send_request(request)).await;
+    Ok((response.map_err(|e| sentence(&e))?, driver))
+}
+
+/// Whether `Connection` names an option.
+fn names(headers: &HeaderMap, option: &str) -> bool {
+    let values = headers.get_all(header::CONNECTION).iter();
+    let mut words = values
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','));
+    words.any(|word| word.trim().eq_ignore_ascii_case(option))
 }
 
 async fn over_http2(
     outgoing: Outgoing<'_>,
     stream: Box<dyn Stream>,
-    times: &mut Times,
-) -> Result<(Head, Coming), Trouble> {
-    let ready = Instant::now();
+) -> Result<(Response<Incoming>, Driver), Trouble> {
     let tasks = Tasks::default();
     let ending = EndTasks(tasks.clone());
     let handshake = hyper::client::conn::http2::Builder::new(tasks)
@@ -302,23 +339,13 @@ async fn over_http2(
     let (mut sender, connection) = handshake.map_err(|e| sentence(&e))?;
     let mut driver = Driver {
         connection: Some(Box::pin(connection)),
-        _tasks: ending,
+        _tasks: Some(ending),
     };
-    let response = driver
-        .alongside(sender.send_request(request(outgoing)?))
-        .await;
-    let (head, body) = response.map_err(|e| sentence(&e))?.into_parts();
-    times.processing = ready.elapsed().as_secs_f64();
-    let told = head.headers.get(header::CONTENT_LENGTH);
-    let told = told.and_then(|v| v.to_str().ok()?.parse().ok());
-    let is_over = body.is_end_stream() && *outgoing.method != Method::HEAD;
-    let head = Head {
-        status: head.status.as_u16(),
-        version: (2, 0),
-        content_length: told.unwrap_or(if is_over { 0 } else { -1 }),
-        headers: head.headers,
-    };
-    Ok((head, Coming::Two(Box::new((body, driver)))))
+    let before = format!("{}://{}", outgoing.url.scheme, outgoing.host());
+    let mut request = request(outgoing, &before)?;
+    *request.version_mut() = Version::HTTP_2;
+    let response = driver.alongside(sender.send_request(request)).await;
+    Ok((response.map_err(|e| sentence(&e))?, driver))
 }
 
 impl Outgoing<'_> {
@@ -336,17 +363,15 @@ impl Outgoing<'_> {
     }
 }
 
-/// A request as HTTP/2 has it.
-fn request(outgoing: Outgoing<'_>) -> Result<http::Request<Payload>, Trouble> {
+/// A request. `before` stands before path and query.
+fn request(outgoing: Outgoing<'_>, before: &str) -> Result<http::Request<Payload>, Trouble> {
     let mut request = http::Request::new(outgoing.body.clone());
     *request.method_mut() = outgoing.method.clone();
     *request.headers_mut() = outgoing.headers.clone();
-    *request.version_mut() = Version::HTTP_2;
-    let url = outgoing.url;
     // The library takes all that Go sends as it is written but for these.
-    let target = url.request_target().replace('"', "%22");
+    let target = outgoing.url.request_target().replace('"', "%22");
     let target = target.replace('<', "%3C").replace('>', "%3E");
-    let target = format!("{}://{}{target}", url.scheme, outgoing.host());
+    let target = format!("{before}{target}");
     *request.uri_mut() = Uri::try_from(target).map_err(|e| format!("invalid URL: {e}"))?;
     let method = outgoing.method;
     let states_nothing = matches!(*method, Method::POST | Method::PUT | Method::PATCH);

@@ -1,6 +1,6 @@
 //! Which proxy a request goes through, and how it is entered: HTTP, HTTPS and SOCKS 5.
 
-use super::{Outgoing, Stream, Times, Trouble, header_name, header_value, http1};
+use super::{Outgoing, Stream, Times, Trouble, header_name, header_value};
 use crate::config::ProxyOptions;
 use crate::net::address::{Address, bracketed, literal};
 use crate::tls::{self, Session};
@@ -11,6 +11,9 @@ use http::HeaderValue;
 use std::net::IpAddr;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Bytes that the answer of a proxy may have.
+const LONGEST_HEAD: usize = 64 * 1024;
 
 /// A proxy.
 #[derive(Clone, Debug)]
@@ -118,7 +121,7 @@ impl Via {
         }
         match self.url.scheme.as_str() {
             "" | "http" | "https" if !outgoing.url.is_tls() => {}
-            "" | "http" | "https" => stream = self.tunnel(stream, outgoing).await?,
+            "" | "http" | "https" => self.tunnel(&mut stream, outgoing).await?,
             "socks5" | "socks5h" => self.socks(&mut stream, outgoing).await?,
             other => return Err(format!("unsupported proxy scheme {other:?}").into()),
         }
@@ -129,9 +132,9 @@ impl Via {
     /// CONNECT (RFC 9110, section 9.3.6).
     async fn tunnel(
         &self,
-        stream: Box<dyn Stream>,
+        stream: &mut Box<dyn Stream>,
         outgoing: Outgoing<'_>,
-    ) -> Result<Box<dyn Stream>, Trouble> {
+    ) -> Result<(), Trouble> {
         let port = outgoing.url.port_or_default();
         let host = match outgoing.address {
             Some(address) => bracketed(address),
@@ -156,11 +159,16 @@ impl Via {
             head.push_str(&format!("Proxy-Authorization: {value}\r\n"));
         }
         head.push_str("\r\n");
-        let answer = http1::converse(stream, head.into_bytes().into()).await;
-        let (head, stream) = answer.map_err(|e| format!("proxyconnect tcp: {e}"))?;
-        match head.status {
-            200 => Ok(stream),
-            status => Err(format!("the proxy answered CONNECT with status {status}").into()),
+        let io = |e: std::io::Error| format!("proxyconnect tcp: {e}");
+        stream.write_all(head.as_bytes()).await.map_err(io)?;
+        let line = head_of_proxy(stream).await?;
+        let mut words = line.splitn(3, ' ');
+        match (words.next(), words.next()) {
+            (Some(version), Some("200")) if version.starts_with("HTTP/1.") => Ok(()),
+            _ => {
+                let status = line.split_once(' ').map_or("", |(_, status)| status);
+                Err(format!("the proxy answered CONNECT with {status:?}").into())
+            }
         }
     }
 
@@ -250,6 +258,21 @@ impl Via {
                 .into()),
         }
     }
+}
+
+/// Reads the answer to CONNECT and nothing behind it. Its first line.
+async fn head_of_proxy(stream: &mut Box<dyn Stream>) -> Result<String, Trouble> {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") && !answer.ends_with(b"\n\n") {
+        if answer.len() > LONGEST_HEAD {
+            let why = "proxyconnect tcp: the answer of the proxy is too long";
+            return Err(why.to_owned().into());
+        }
+        let byte = stream.read_u8().await;
+        answer.push(byte.map_err(|e| format!("proxyconnect tcp: {e}"))?);
+    }
+    let text = String::from_utf8_lossy(&answer);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]

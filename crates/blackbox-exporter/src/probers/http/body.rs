@@ -1,11 +1,12 @@
 //! The body of an answer: decompressed, counted, limited, and kept where somebody wants to look at
 //! it.
 
-use super::inflate::{self, Deflate, Gzip};
 use crate::client::Answer;
 use crate::config::Compression;
 use brotli_decompressor::DecompressorWriter;
 use bytes::Bytes;
+use flate2::write::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 use std::io::{self, Write};
 
 /// Bytes of a body that are kept for checks; a probe must not take the memory of all others.
@@ -19,9 +20,9 @@ pub struct Reader {
 
 enum Stage {
     Plain(Sink),
-    Gzip(Gzip, Sink),
+    Gzip(Box<MultiGzDecoder<Sink>>),
     Brotli(Box<DecompressorWriter<Sink>>),
-    Deflate(Box<Deflate>, Sink),
+    Deflate(Deflate),
 }
 
 /// Where decompressed bytes go.
@@ -67,6 +68,35 @@ impl Write for Sink {
     }
 }
 
+/// Raw deflate, without the frame of zlib.
+struct Deflate {
+    state: Decompress,
+    sink: Sink,
+    ended: bool,
+}
+
+impl Deflate {
+    fn push(&mut self, mut input: &[u8]) -> io::Result<()> {
+        let mut buffer = [0; 16 * 1024];
+        while !self.ended {
+            let (consumed, produced) = (self.state.total_in(), self.state.total_out());
+            let flush = FlushDecompress::None;
+            let status = self.state.decompress(input, &mut buffer, flush);
+            let consumed = (self.state.total_in() - consumed) as usize;
+            let produced = (self.state.total_out() - produced) as usize;
+            // What came out before a mistake counts.
+            self.sink.write_all(&buffer[..produced])?;
+            input = &input[consumed..];
+            let status = status.map_err(|_| io::Error::other("flate: corrupt input"))?;
+            self.ended = status == Status::StreamEnd;
+            if consumed == 0 && produced == 0 || input.is_empty() && produced < buffer.len() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Reader {
     /// Makes the decompressor. Gzip looks at its header at once.
     ///
@@ -83,13 +113,17 @@ impl Reader {
             Some(Compression::Brotli) => {
                 Stage::Brotli(Box::new(DecompressorWriter::new(sink, 4096)))
             }
-            Some(Compression::Deflate) => Stage::Deflate(Box::new(Deflate::new()), sink),
+            Some(Compression::Deflate) => Stage::Deflate(Deflate {
+                state: Decompress::new(false),
+                sink,
+                ended: false,
+            }),
             Some(Compression::Unknown) => {
                 return Err(("unsupported compression algorithm".to_owned(), 0));
             }
             Some(Compression::Gzip) => {
                 first = Some(gzip_head(answer).await?);
-                Stage::Gzip(Gzip::new(), sink)
+                Stage::Gzip(Box::new(MultiGzDecoder::new(sink)))
             }
         };
         Ok(Reader { stage, first })
@@ -109,11 +143,9 @@ impl Reader {
     fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.stage {
             Stage::Plain(sink) => sink.write_all(bytes),
-            Stage::Gzip(gzip, sink) => gzip.push(bytes, sink),
+            Stage::Gzip(decoder) => decoder.write_all(bytes),
             Stage::Brotli(decoder) => decoder.write_all(bytes),
-            Stage::Deflate(deflate, sink) => {
-                deflate.push(bytes, |bytes| sink.write_all(bytes)).map(drop)
-            }
+            Stage::Deflate(deflate) => deflate.push(bytes),
         }
     }
 
@@ -121,9 +153,12 @@ impl Reader {
     fn end(&mut self) -> io::Result<()> {
         match &mut self.stage {
             Stage::Plain(_) => Ok(()),
-            Stage::Gzip(gzip, _) => gzip.end(),
+            Stage::Gzip(decoder) => decoder.try_finish(),
             Stage::Brotli(decoder) => decoder.close(),
-            Stage::Deflate(deflate, _) => deflate.end(),
+            Stage::Deflate(deflate) => match deflate.ended {
+                true => Ok(()),
+                false => Err(io::ErrorKind::UnexpectedEof.into()),
+            },
         }
     }
 
@@ -131,8 +166,9 @@ impl Reader {
     pub fn sink(&self) -> &Sink {
         match &self.stage {
             Stage::Plain(sink) => sink,
-            Stage::Gzip(_, sink) | Stage::Deflate(_, sink) => sink,
+            Stage::Gzip(decoder) => decoder.get_ref(),
             Stage::Brotli(decoder) => decoder.get_ref(),
+            Stage::Deflate(deflate) => &deflate.sink,
         }
     }
 }
@@ -141,14 +177,22 @@ impl Reader {
 async fn gzip_head(answer: &mut Answer) -> Result<Bytes, (String, u64)> {
     let mut head = Vec::new();
     loop {
-        match inflate::header_length(&head) {
-            Ok(Some(_)) => return Ok(head.into()),
-            Ok(None) => {}
-            Err(why) => return Err((why.to_string(), head.len() as u64)),
+        let magic = [0x1f, 0x8b, 8];
+        let seen = head.len().min(magic.len());
+        if head[..seen] != magic[..seen] {
+            return Err(("gzip: invalid header".to_owned(), head.len() as u64));
+        }
+        if head.len() >= 10 {
+            return Ok(head.into());
         }
         match answer.data().await {
+            Ok(Some(bytes))
+                if head.is_empty() && bytes.len() >= 10 && bytes.starts_with(&magic) =>
+            {
+                return Ok(bytes);
+            }
             Ok(Some(bytes)) => head.extend_from_slice(&bytes),
-            Ok(None) => return Err(("gzip: unexpected EOF".to_owned(), head.len() as u64)),
+            Ok(None) => return Err(("gzip: unexpected end".to_owned(), head.len() as u64)),
             Err(why) => return Err((why, head.len() as u64)),
         }
     }
@@ -197,10 +241,17 @@ mod tests {
             flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
         deflate.write_all(&body).unwrap();
         let deflate = deflate.finish().unwrap();
-        let gz = |limit| reader(Stage::Gzip(Gzip::new(), Sink::new(false, limit)));
+        let gz = |limit| {
+            reader(Stage::Gzip(Box::new(MultiGzDecoder::new(Sink::new(
+                false, limit,
+            )))))
+        };
         let raw = |limit| {
-            let deflate = Box::new(Deflate::new());
-            reader(Stage::Deflate(deflate, Sink::new(false, limit)))
+            reader(Stage::Deflate(Deflate {
+                state: Decompress::new(false),
+                sink: Sink::new(false, limit),
+                ended: false,
+            }))
         };
         assert_eq!(unpack(gz(None), &gzip), (90_000, true));
         assert_eq!(unpack(raw(None), &deflate), (90_000, true));

@@ -123,7 +123,7 @@ fn parse(text: &str, request_path: &str, host: &str, now: i64) -> Option<(Cookie
                     .parse::<i64>()
                     .map_or(seconds, |s| if s > 0 { 1 } else { -1 });
             }
-            "expires" => end = date::parse_expires(value),
+            "expires" => end = date::parse_end(value),
             _ => {}
         }
     }

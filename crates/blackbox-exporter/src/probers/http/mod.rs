@@ -5,7 +5,6 @@ mod checks;
 mod cookies;
 mod date;
 mod hops;
-mod inflate;
 mod token;
 
 use crate::client::conntrack;
