@@ -13,8 +13,8 @@ fuzz_target!(|text: &str| {
     let _ = (strconv::parse_float(text), strconv::parse_int(text, 0));
     let _ = regexp::compile_anchored(text);
     if let Ok(template) = Template::parse(text) {
-        let data = Value::Record(vec![("Comm", Value::Text(text.to_owned()))]);
-        let _ = template.render(&data, &mut String::new());
+        let data = Value::record("Sample", vec![("Comm", Value::text(text))]);
+        let _ = template.render(&data, &mut Vec::new());
     }
     let _ = format::negotiate(Some(text), Offers { open_metrics: true });
     let _ = compress::negotiate(Some(text), &[compress::Coding::Gzip]);
