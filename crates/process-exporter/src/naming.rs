@@ -170,9 +170,9 @@ impl<Read: FnOnce() -> Vec<String>> Facts<'_, Read> {
 type Matches = BTreeMap<String, String>;
 
 fn keep(matches: &mut Matches, pattern: &Regex, captures: &Captures<'_>) {
-    for (name, group) in pattern.capture_names().zip(captures.iter()) {
+    for (name, group) in regexp::names(pattern).zip(captures.iter()) {
         let text = group.map_or("", |g| g.as_str());
-        matches.insert(name.unwrap_or("").to_owned(), text.to_owned());
+        matches.insert(name.to_owned(), text.to_owned());
     }
 }
 
@@ -439,6 +439,11 @@ mod tests {
                 "{{.Matches}}",
                 "-Dapp=(?P<App>\\w+)(?P<No>!)?",
                 "map[:-Dapp=shop App:shop No:]",
+            ),
+            (
+                "{{.Matches}}",
+                "(?<1x>v)(?P<n>m)|(?P<n>!)",
+                "map[:vm 1x:v n:]",
             ),
             ("{{.Cgroups}}", ".", "[/a]"),
             ("a{{.Nope}}b", ".", "a"),
