@@ -253,6 +253,13 @@ mod tests {
             let error = parse(text).map(drop).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
         }
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("all.yaml");
+        std::fs::write(&file, b"process_names:\n- comm: [\xff]\n").unwrap();
+        let error = load(&file).map(drop).unwrap_err();
+        assert!(error.ends_with("byte 25 is no UTF-8"), "{error}");
+        std::fs::write(&file, b"\xff\xfe\xe9\x00:\x00 \x001\x00").unwrap();
+        assert_eq!(load(&file).map(|items| items.len()), Ok(0));
         let error = load(Path::new("/nowhere/all.yaml")).map(drop).unwrap_err();
         assert!(error.starts_with("/nowhere/all.yaml: "), "{error}");
     }

@@ -13,7 +13,7 @@ pub fn first_document(text: &str) -> Result<Option<Node>, String> {
 /// with the same key the last counts. Nothing has none.
 pub fn entries(node: &Node) -> Result<Vec<(String, &Node)>, String> {
     let mut entries = Vec::new();
-    if !node.is_null() {
+    if !is_nothing(node)? {
         push_entries(&mut entries, node)?;
     }
     Ok(entries)
@@ -45,8 +45,16 @@ fn merge<'n>(entries: &mut Vec<(String, &'n Node)>, node: &'n Node) -> Result<()
 pub fn list(node: &Node) -> Result<Option<&[Node]>, String> {
     match &node.value {
         Value::Sequence(items) => Ok(Some(items)),
-        _ if node.is_null() => Ok(None),
+        _ if is_nothing(node)? => Ok(None),
         _ => Err(expected("a list", node)),
+    }
+}
+
+/// Whether it stands for nothing, as its tag may say, which then must be true.
+fn is_nothing(node: &Node) -> Result<bool, String> {
+    match node.value {
+        Value::Scalar { .. } => Ok(text(node)?.is_none()),
+        _ => Ok(false),
     }
 }
 
