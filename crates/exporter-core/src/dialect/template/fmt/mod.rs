@@ -1,5 +1,6 @@
 //! Go's `fmt` over the values of templates.
 
+mod composite;
 mod format;
 mod number;
 mod text;
@@ -31,7 +32,7 @@ struct Flags {
 pub(super) fn push_printable(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Nil => out.extend_from_slice(b"<no value>"),
-        Value::Record(record) => verbs::push_record(out, record, 'v', Flags::default()),
+        Value::Record(record) => composite::push_record(out, record, 'v', Flags::default()),
         value => verbs::push(out, value, 'v', Flags::default()),
     }
 }

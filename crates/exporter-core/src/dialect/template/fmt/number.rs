@@ -16,16 +16,20 @@ fn sign(negative: bool, flags: Flags) -> &'static str {
     }
 }
 
+fn pad_with_blanks(out: &mut Vec<u8>, text: &[u8], flags: Flags) {
+    let flags = Flags {
+        zero: false,
+        ..flags
+    };
+    pad(out, text, flags);
+}
+
 /// The verbs of whole numbers but for `%c`, `%q` and `%U`.
 pub fn push_integer(out: &mut Vec<u8>, number: i64, verb: char, flags: Flags) {
     let size = number.unsigned_abs();
     let sign = sign(number < 0, flags);
     if flags.precision == Some(0) && number == 0 {
-        let blank = Flags {
-            zero: false,
-            ..flags
-        };
-        return pad(out, b"", blank);
+        return pad_with_blanks(out, b"", flags);
     }
     let mut digits = match verb {
         'b' => format!("{size:b}"),
@@ -53,14 +57,7 @@ pub fn push_integer(out: &mut Vec<u8>, number: i64, verb: char, flags: Flags) {
         _ => "",
     };
     let text = format!("{sign}{prefix}{digits}");
-    pad(
-        out,
-        text.as_bytes(),
-        Flags {
-            zero: false,
-            ..flags
-        },
-    );
+    pad_with_blanks(out, text.as_bytes(), flags);
 }
 
 fn character(number: i64) -> char {
@@ -94,14 +91,7 @@ pub fn push_code_point(out: &mut Vec<u8>, number: i64, flags: Flags) {
     if let Some(c) = shown.filter(|c| flags.sharp && unicode::is_print(*c)) {
         text.push_str(&format!(" '{c}'"));
     }
-    pad(
-        out,
-        text.as_bytes(),
-        Flags {
-            zero: false,
-            ..flags
-        },
-    );
+    pad_with_blanks(out, text.as_bytes(), flags);
 }
 
 /// The verbs of floats.
@@ -115,14 +105,7 @@ pub fn push_float(out: &mut Vec<u8>, number: f64, verb: char, flags: Flags) {
             sign => sign,
         };
         let text = format!("{sign}{word}");
-        return pad(
-            out,
-            text.as_bytes(),
-            Flags {
-                zero: false,
-                ..flags
-            },
-        );
+        return pad_with_blanks(out, text.as_bytes(), flags);
     }
     let mut digits = digits(number.abs(), verb, flags);
     if flags.sharp && verb != 'b' {

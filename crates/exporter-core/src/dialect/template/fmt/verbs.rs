@@ -1,15 +1,17 @@
 //! How each type of value prints by each verb.
 
 use super::Flags;
+use super::composite::{push_items, push_location, push_map, push_record, push_time};
 use super::number::{
     push_character, push_code_point, push_complex, push_float, push_integer, push_quoted_character,
 };
 use super::text::{pad, push_hexadecimal, push_quoted, push_text};
 use crate::dialect::duration;
-use crate::dialect::template::value::{Record, Value, Whole};
+use crate::dialect::template::value::{Value, Whole};
 use crate::dialect::template::{methods, time};
-use jiff::Zoned;
-use jiff::tz::TimeZone;
+
+/// The verbs of floats and of complex numbers.
+const OF_FLOATS: &str = "vbgGfFeExX";
 
 /// Any value by any verb.
 pub fn push(out: &mut Vec<u8>, value: &Value, verb: char, flags: Flags) {
@@ -67,18 +69,11 @@ fn push_plain(out: &mut Vec<u8>, value: &Value, verb: char, flags: Flags) {
             _ => push_wrong(out, value, verb, flags),
         },
         Value::Whole(kind, number) => push_whole(out, *kind, *number, verb, flags),
-        Value::Float(number) => match verb {
-            'v' | 'b' | 'g' | 'G' | 'f' | 'F' | 'e' | 'E' | 'x' | 'X' => {
-                push_float(out, *number, verb, flags);
-            }
-            _ => push_wrong(out, value, verb, flags),
-        },
-        Value::Complex(real, imaginary) => match verb {
-            'v' | 'b' | 'g' | 'G' | 'f' | 'F' | 'e' | 'E' | 'x' | 'X' => {
-                push_complex(out, (*real, *imaginary), verb, flags);
-            }
-            _ => push_wrong(out, value, verb, flags),
-        },
+        Value::Float(_) | Value::Complex(..) if !OF_FLOATS.contains(verb) => {
+            push_wrong(out, value, verb, flags);
+        }
+        Value::Float(number) => push_float(out, *number, verb, flags),
+        Value::Complex(real, imaginary) => push_complex(out, (*real, *imaginary), verb, flags),
         Value::Text(text) => push_string(out, text, verb, flags),
         Value::Bytes(bytes) => push_bytes(out, bytes, verb, flags),
         Value::Time(when) => push_time(out, when, verb, flags),
@@ -87,19 +82,7 @@ fn push_plain(out: &mut Vec<u8>, value: &Value, verb: char, flags: Flags) {
             let items = items.iter().map(|item| Value::Text(item.clone()));
             push_items(out, "[]string", items, verb, flags);
         }
-        Value::Map(map) => {
-            push_sequence(
-                out,
-                ("map", "map[string]string"),
-                map.iter(),
-                flags,
-                |out, (k, v)| {
-                    push(out, &Value::Text(k.clone()), verb, flags);
-                    out.push(b':');
-                    push(out, &Value::Text(v.clone()), verb, flags);
-                },
-            );
-        }
+        Value::Map(map) => push_map(out, map, verb, flags),
         Value::Record(record) => {
             out.push(b'&');
             push_record(out, record, verb, flags);
@@ -118,7 +101,8 @@ fn push_wrong(out: &mut Vec<u8>, value: &Value, verb: char, flags: Flags) {
     out.push(b')');
 }
 
-fn push_string(out: &mut Vec<u8>, text: &[u8], verb: char, flags: Flags) {
+/// A string.
+pub fn push_string(out: &mut Vec<u8>, text: &[u8], verb: char, flags: Flags) {
     match verb {
         'v' if flags.source => push_quoted(out, text, flags),
         'v' | 's' => push_text(out, text, flags),
@@ -128,7 +112,8 @@ fn push_string(out: &mut Vec<u8>, text: &[u8], verb: char, flags: Flags) {
     }
 }
 
-fn push_whole(out: &mut Vec<u8>, kind: Whole, number: i64, verb: char, flags: Flags) {
+/// A whole number.
+pub fn push_whole(out: &mut Vec<u8>, kind: Whole, number: i64, verb: char, flags: Flags) {
     match verb {
         'v' if flags.source && matches!(kind, Whole::Uint8 | Whole::Uint64) => {
             let flags = Flags {
@@ -158,150 +143,4 @@ fn push_bytes(out: &mut Vec<u8>, bytes: &[u8], verb: char, flags: Flags) {
             push_items(out, kind, numbers, verb, flags);
         }
     }
-}
-
-/// A field that templates cannot reach, but that is printed where a struct is printed whole.
-enum Hidden<'a> {
-    Text(&'a str),
-    Unsigned(u64),
-    Signed(i64),
-    EmptyList(&'static str),
-    NilPointer(&'static str),
-}
-
-/// A time without its method.
-fn push_time(out: &mut Vec<u8>, when: &Zoned, verb: char, flags: Flags) {
-    let (seconds, nanoseconds) = time::parts(when);
-    let fields = [
-        ("wall", Hidden::Unsigned(nanoseconds.unsigned_abs().into())),
-        ("ext", Hidden::Signed(seconds)),
-        ("loc", Hidden::NilPointer("*time.Location")),
-    ];
-    push_struct(out, "time.Time", fields.iter(), flags, |out, field| {
-        push_hidden(out, field, verb, flags);
-    });
-}
-
-/// A location without its method.
-fn push_location(out: &mut Vec<u8>, zone: &TimeZone, verb: char, flags: Flags) {
-    let fields = [
-        ("name", Hidden::Text(time::location_name(zone))),
-        ("zone", Hidden::EmptyList("[]time.zone")),
-        ("tx", Hidden::EmptyList("[]time.zoneTrans")),
-        ("extend", Hidden::Text("")),
-        ("cacheStart", Hidden::Signed(0)),
-        ("cacheEnd", Hidden::Signed(0)),
-        ("cacheZone", Hidden::NilPointer("*time.zone")),
-    ];
-    out.push(b'&');
-    push_struct(out, "time.Location", fields.iter(), flags, |out, field| {
-        push_hidden(out, field, verb, flags);
-    });
-}
-
-fn push_hidden(out: &mut Vec<u8>, field: &Hidden<'_>, verb: char, flags: Flags) {
-    match field {
-        Hidden::Text(text) => push_string(out, text.as_bytes(), verb, flags),
-        Hidden::Signed(number) => push_whole(out, Whole::Int64, *number, verb, flags),
-        // None is so large that it would be negative.
-        Hidden::Unsigned(number) => push_whole(out, Whole::Uint64, *number as i64, verb, flags),
-        Hidden::EmptyList(kind) if flags.source => {
-            out.extend_from_slice(format!("{kind}(nil)").as_bytes());
-        }
-        Hidden::EmptyList(_) => out.extend_from_slice(b"[]"),
-        Hidden::NilPointer(kind) => match verb {
-            'v' if flags.source => out.extend_from_slice(format!("({kind})(nil)").as_bytes()),
-            'v' => pad(out, b"<nil>", flags),
-            'd' | 'b' | 'o' | 'x' | 'X' => push_integer(out, 0, verb, flags),
-            _ => {
-                out.extend_from_slice(format!("%!{verb}({kind}=").as_bytes());
-                pad(out, b"<nil>", flags);
-                out.push(b')');
-            }
-        },
-    }
-}
-
-pub(super) fn push_record(out: &mut Vec<u8>, record: &Record, verb: char, flags: Flags) {
-    push_struct(
-        out,
-        record.kind,
-        record.fields.iter(),
-        flags,
-        |out, value| {
-            push(out, value, verb, flags);
-        },
-    );
-}
-
-/// A struct: its fields, with their names where that is asked for.
-fn push_struct<'f, T: 'f>(
-    out: &mut Vec<u8>,
-    kind: &str,
-    fields: impl Iterator<Item = &'f (&'static str, T)>,
-    flags: Flags,
-    mut each: impl FnMut(&mut Vec<u8>, &T),
-) {
-    let names = flags.source || flags.named;
-    push_enclosed(
-        out,
-        ("", kind),
-        ["{", "}"],
-        fields,
-        flags,
-        |out, (name, value)| {
-            if names {
-                out.extend_from_slice(name.as_bytes());
-                out.push(b':');
-            }
-            each(out, value);
-        },
-    );
-}
-
-fn push_items(
-    out: &mut Vec<u8>,
-    kind: &str,
-    items: impl Iterator<Item = Value>,
-    verb: char,
-    flags: Flags,
-) {
-    push_sequence(out, ("", kind), items, flags, |out, item| {
-        push(out, &item, verb, flags);
-    });
-}
-
-fn push_sequence<T>(
-    out: &mut Vec<u8>,
-    kinds: (&str, &str),
-    items: impl Iterator<Item = T>,
-    flags: Flags,
-    each: impl FnMut(&mut Vec<u8>, T),
-) {
-    let brackets = if flags.source { ["{", "}"] } else { ["[", "]"] };
-    push_enclosed(out, kinds, brackets, items, flags, each);
-}
-
-/// Items between brackets, behind the first of `kinds`, or the second in the source of a program.
-fn push_enclosed<T>(
-    out: &mut Vec<u8>,
-    kinds: (&str, &str),
-    brackets: [&str; 2],
-    items: impl Iterator<Item = T>,
-    flags: Flags,
-    mut each: impl FnMut(&mut Vec<u8>, T),
-) {
-    let (kind, between) = match flags.source {
-        true => (kinds.1, ", "),
-        false => (kinds.0, " "),
-    };
-    out.extend_from_slice(kind.as_bytes());
-    out.extend_from_slice(brackets[0].as_bytes());
-    for (at, item) in items.enumerate() {
-        if at > 0 {
-            out.extend_from_slice(between.as_bytes());
-        }
-        each(out, item);
-    }
-    out.extend_from_slice(brackets[1].as_bytes());
 }
