@@ -60,8 +60,9 @@ const DEFAULT_NAME: &str = "{{.ExeBase}}";
 /// # Errors
 /// The file, the place and what was expected.
 pub fn load(path: &Path) -> Result<Vec<Item>, String> {
-    let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let text = exporter_core::exposition::names::lossy(&bytes);
+    let told = |error: String| format!("{}: {error}", path.display());
+    let bytes = std::fs::read(path).map_err(|e| told(e.to_string()))?;
+    let text = lenient::decoded(&bytes).map_err(told)?;
     parse(&text).map_err(|e| format!("{}:{e}", path.display()))
 }
 

@@ -3,6 +3,26 @@
 
 use super::{Node, Value, scalar, tree};
 use crate::dialect::strconv;
+use std::borrow::Cow;
+
+/// The text of a file: UTF-8, or UTF-16 behind a byte order mark.
+pub fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
+    let unit = match bytes {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => {
+            let text = std::str::from_utf8(bytes);
+            let text = text.map_err(|e| format!("byte {} is no UTF-8", e.valid_up_to() + 1));
+            return text.map(Cow::Borrowed);
+        }
+    };
+    let (pairs, rest) = bytes[2..].as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().copied().map(unit).collect();
+    match String::from_utf16(&units) {
+        Ok(text) if rest.is_empty() => Ok(Cow::Owned(text)),
+        _ => Err("this is no UTF-16".to_owned()),
+    }
+}
 
 /// The first document of a text; `None` where there is none. What follows it is not looked at.
 pub fn first_document(text: &str) -> Result<Option<Node>, String> {
