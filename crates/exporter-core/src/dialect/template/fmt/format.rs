@@ -18,6 +18,14 @@ struct Operands<'a> {
     good: bool,
 }
 
+/// A width or precision.
+struct Size {
+    /// `Err` where `*` finds no fitting number.
+    value: Result<Option<i64>, ()>,
+    /// An index stands before it that is for what comes next.
+    open: bool,
+}
+
 impl<'a> Operands<'a> {
     fn take(&mut self) -> Option<&'a Value> {
         let value = self.values.get(self.next);
@@ -46,6 +54,15 @@ impl<'a> Operands<'a> {
             None => self.good = false,
         }
         (number.is_some(), &text[end + 1..])
+    }
+
+    /// A width or precision with the index before it, and what follows.
+    fn indexed_size<'t>(&mut self, text: &'t [u8]) -> (Size, &'t [u8]) {
+        let (indexed, rest) = self.index(text);
+        let starred = rest.starts_with(b"*");
+        let (value, rest) = self.size(rest);
+        let open = indexed && !starred;
+        (Size { value, open }, rest)
     }
 
     /// A width or precision: `*` or digits, and what follows. `Err` where `*` finds no fitting number.
@@ -197,20 +214,18 @@ fn width<'t>(
     operands: &mut Operands<'_>,
     flags: &mut Flags,
 ) -> (bool, &'t [u8]) {
-    let (indexed, rest) = operands.index(text);
-    let starred = rest.starts_with(b"*");
-    let (width, rest) = operands.size(rest);
-    match width {
-        Ok(Some(width)) => {
-            flags.minus |= width < 0;
-            flags.width = Some(written(width));
+    let (width, rest) = operands.indexed_size(text);
+    match width.value {
+        Ok(Some(size)) => {
+            flags.minus |= size < 0;
+            flags.width = Some(written(size));
             // An index stands before a verb or a star, not before digits.
-            operands.good &= starred || !indexed;
+            operands.good &= !width.open;
         }
         Ok(None) => {}
         Err(()) => out.extend_from_slice(b"%!(BADWIDTH)"),
     }
-    (indexed && !starred, rest)
+    (width.open, rest)
 }
 
 /// The same for a precision behind its point.
@@ -220,14 +235,12 @@ fn precision<'t>(
     operands: &mut Operands<'_>,
     flags: &mut Flags,
 ) -> (bool, &'t [u8]) {
-    let (indexed, rest) = operands.index(text);
-    let starred = rest.starts_with(b"*");
-    let (precision, rest) = operands.size(rest);
-    match precision.map(Option::unwrap_or_default) {
-        Ok(precision @ 0..) => flags.precision = Some(written(precision)),
+    let (precision, rest) = operands.indexed_size(text);
+    match precision.value.map(Option::unwrap_or_default) {
+        Ok(size @ 0..) => flags.precision = Some(written(size)),
         _ => out.extend_from_slice(b"%!(BADPREC)"),
     }
-    (indexed && !starred, rest)
+    (precision.open, rest)
 }
 
 fn written(size: i64) -> usize {
