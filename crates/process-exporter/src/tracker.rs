@@ -17,7 +17,7 @@ use crate::procfs::{Entry, Procfs, Result, Task, parse, told};
 use exporter_core::exposition::Arena;
 use look::{Found, Look};
 use rustix::io::Errno;
-use sample::{Reader, Sample, Thread};
+use sample::{Extent, Reader, Sample, Thread};
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -82,8 +82,8 @@ struct Process {
 enum Role {
     /// Of no interest for ever.
     Ignored,
-    /// In no group yet, since a collection in which not everything of it could be read, or all.
-    Unnamed { met: u32, partial: bool },
+    /// In no group yet; looked at again as if it were new.
+    Unnamed,
     /// In a group.
     Member(Box<Member>),
 }
@@ -155,10 +155,7 @@ impl Tracker {
         self.expect_groups();
         for process in self.processes.values_mut() {
             if matches!(process.role, Role::Ignored) {
-                process.role = Role::Unnamed {
-                    met: self.cycle,
-                    partial: false,
-                };
+                process.role = Role::Unnamed;
             }
         }
     }
@@ -206,7 +203,10 @@ impl Tracker {
         self.first_cycle.get_or_insert(now);
         self.cycle = self.cycle.wrapping_add(1);
         self.reader.swapless = self.reader.procfs.is_swapless();
-        self.reader.first = self.cycle == 1;
+        self.reader.extent = match self.cycle {
+            1 => Extent::Baseline,
+            _ => Extent::Whole,
+        };
         self.groups.begin();
         let mut orphans = Vec::new();
         match self.second_reader(listing.len()) {
@@ -248,25 +248,22 @@ impl Tracker {
     fn take(&mut self, entry: Entry, look: Look, orphans: &mut Vec<Orphan>) {
         let pid = entry.id;
         match look {
-            Look::Nothing => return,
-            Look::New(Ok(found)) => return self.meet(entry, *found, orphans),
-            Look::New(Err(error)) => return self.unreadable(pid, error),
-            Look::Same | Look::Again(_) | Look::Member(_) => {}
+            Look::Nothing { partial } => self.errors.partial += u64::from(partial),
+            Look::Same => self.see(entry),
+            Look::New(Ok(found)) => self.meet(entry, found, orphans),
+            Look::Member(Ok((sample, threads))) => {
+                self.see(entry);
+                self.follow(pid, sample, threads);
+            }
+            // As in the original it is forgotten, and new when it can be read again.
+            Look::New(Err(error)) | Look::Member(Err(error)) => self.unreadable(pid, error),
         }
-        if let Some(process) = self.processes.get_mut(&pid) {
+    }
+
+    fn see(&mut self, entry: Entry) {
+        if let Some(process) = self.processes.get_mut(&entry.id) {
             process.seen = self.cycle;
             process.inode = entry.inode;
-        }
-        match look {
-            Look::Again(Some(name)) => {
-                let group = self.groups.named(&name);
-                self.adopt(pid, group, None);
-            }
-            Look::Again(None) => orphans.push(Orphan { pid, sample: None }),
-            Look::Member(Ok((sample, threads))) => self.follow(pid, sample, threads),
-            // It stays, with its counters as they were, and is looked at again next time.
-            Look::Member(Err(error)) => self.unreadable(pid, error),
-            _ => {}
         }
     }
 
@@ -294,7 +291,7 @@ impl Tracker {
         }
     }
 
-    /// A process that is new.
+    /// A process that is new, or as good as new.
     fn meet(&mut self, entry: Entry, found: Found, orphans: &mut Vec<Orphan>) {
         let pid = entry.id;
         let sample = found.sample;
@@ -304,10 +301,7 @@ impl Tracker {
             inode: entry.inode,
             parent: found.parent,
             seen: self.cycle,
-            role: Role::Unnamed {
-                met: self.cycle,
-                partial: sample.partial,
-            },
+            role: Role::Unnamed,
         };
         match found.named {
             Some((name, threads)) => {
@@ -316,7 +310,7 @@ impl Tracker {
             }
             None => orphans.push(Orphan {
                 pid,
-                sample: Some(sample),
+                sample: Some(sample).filter(|_| found.whole),
             }),
         }
         self.processes.insert(pid, process);
@@ -342,13 +336,11 @@ impl Tracker {
 
     /// The same for a process that is known.
     fn adopt(&mut self, pid: u32, group: GroupId, sample: Option<Sample>) {
-        let counted = sample.as_ref().is_some_and(|s| s.partial);
         let mut sample = match sample.map_or_else(|| self.sample_of(pid), Ok) {
             Ok(sample) => sample,
             Err(error) => return self.unreadable(pid, error),
         };
         let threads = self.reader.thread_samples(pid, &mut sample, &[]);
-        self.errors.partial += u64::from(sample.partial && !counted);
         let member = self.welcome(pid, group, sample, threads);
         if let Some(process) = self.processes.get_mut(&pid) {
             process.role = Role::Member(member);
@@ -358,7 +350,7 @@ impl Tracker {
     fn sample_of(&mut self, pid: u32) -> Result<Sample> {
         let stat = self.reader.procfs.stat(Task { pid, tid: None })?;
         let stat = parse::Stat { comm: &[], ..stat };
-        self.reader.sample(pid, &stat, None)
+        self.reader.sample(pid, &stat, None, self.reader.extent)
     }
 
     /// Adds a process to its group: what it has used since `earlier`, and what it is now.
@@ -445,14 +437,12 @@ impl Tracker {
 
     /// What has no group is looked at again or never.
     fn ignore_the_rest(&mut self, now: u64) {
-        let (cycle, options) = (self.cycle, self.options);
+        let options = self.options;
         let boot = self.reader.procfs.boot_time() * 100;
         for (pid, process) in &mut self.processes {
-            let Role::Unnamed { met, partial } = process.role else {
+            if !matches!(process.role, Role::Unnamed) {
                 continue;
-            };
-            // The original reads it again in vain each time.
-            self.errors.partial += u64::from(partial && met != cycle);
+            }
             let again = match options.recheck {
                 _ if !options.children => true,
                 Recheck::Never => false,
@@ -480,7 +470,7 @@ impl Tracker {
             match &process.role {
                 Role::Member(member) => break Some(member.group),
                 Role::Ignored => break None,
-                Role::Unnamed { .. } => {}
+                Role::Unnamed => {}
             }
             // A number used again may make a ring.
             if way.contains(&next) || !samples.contains_key(&next) {

@@ -80,6 +80,15 @@ impl Functions {
     }
 }
 
+/// What a sample is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// To tell what is used later, and whether all could be read.
+    Baseline,
+    /// To be exposed.
+    Whole,
+}
+
 /// Reads processes for a tracker.
 pub(super) struct Reader {
     pub(super) procfs: Procfs,
@@ -88,8 +97,8 @@ pub(super) struct Reader {
     pub(super) options: Options,
     /// Nothing can be swapped out.
     pub(super) swapless: bool,
-    /// In the collection at the start, which is not exposed.
-    pub(super) first: bool,
+    /// What this collection is for.
+    pub(super) extent: Extent,
     threads: Vec<Entry>,
 }
 
@@ -101,7 +110,7 @@ impl Reader {
             users: Users::default(),
             options,
             swapless: false,
-            first: true,
+            extent: Extent::Baseline,
             threads: Vec::new(),
         }
     }
@@ -123,6 +132,7 @@ impl Reader {
         pid: u32,
         stat: &parse::Stat<'_>,
         earlier: Option<&Sample>,
+        extent: Extent,
     ) -> Result<Sample> {
         let task = Task { pid, tid: None };
         let ran = match stat.threads {
@@ -160,7 +170,7 @@ impl Reader {
         }
         let mut partial = sample.hidden;
         // What is not exposed needs no count that nothing forbids.
-        let descriptors = match self.first && self.procfs.counts_descriptors() {
+        let descriptors = match extent == Extent::Baseline && self.procfs.counts_descriptors() {
             true => Ok(0),
             false => self.procfs.descriptors(pid),
         };
@@ -172,8 +182,8 @@ impl Reader {
                 None
             }
         };
-        partial |= !self.read_proportional(pid, &mut sample);
-        if self.options.maps && !self.first {
+        partial |= !self.read_proportional(pid, &mut sample, extent);
+        if self.options.maps && extent == Extent::Whole {
             sample.present.maps = self.procfs.maps(pid).unwrap_or_else(|error| {
                 failed(pid, "maps", error);
                 partial = true;
@@ -210,7 +220,7 @@ impl Reader {
     }
 
     /// Whether all went well.
-    fn read_proportional(&mut self, pid: u32, sample: &mut Sample) -> bool {
+    fn read_proportional(&mut self, pid: u32, sample: &mut Sample, extent: Extent) -> bool {
         sample.present.proportional = (0, 0);
         let limit = self.options.proportional_limit;
         if !self.options.proportional {
@@ -220,10 +230,11 @@ impl Reader {
             tracing::debug!(pid, "too large for its smaps to be read");
             return true;
         }
-        // Kernel threads and zombies have no memory to tell of. The collection at the start is not
-        // exposed: what may be read is as good as read, and who may read io may read this.
+        // Kernel threads and zombies have no memory to tell of. Of what is not exposed, what may be
+        // read is as good as read, and who may read io may read this.
         let live = self.procfs.is_live();
-        let result = match (live && sample.present.virtual_ == 0, live && self.first) {
+        let baseline = live && extent == Extent::Baseline;
+        let result = match (live && sample.present.virtual_ == 0, baseline) {
             (true, _) => Err(Errno::SRCH),
             (false, true) if sample.hidden => Err(Errno::ACCESS),
             (false, true) => Ok((0, 0)),
