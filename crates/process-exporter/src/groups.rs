@@ -278,27 +278,24 @@ impl Groups {
         }
     }
 
-    /// Forgets what is not to be remembered: threads of groups without processes, names of threads
-    /// where there are too many, and with `remove_empty` groups without processes.
+    /// Forgets what is not to be remembered: names of threads where there are too many, and with
+    /// `remove_empty` groups without processes.
     pub fn end(&mut self, remove_empty: bool) {
         for (id, slot) in self.slots.iter_mut().enumerate() {
             let Some(group) = slot else {
                 continue;
             };
-            if group.now.processes == 0 {
-                group.threads = HashMap::new();
-                if remove_empty && group.expected {
+            if remove_empty && group.now.processes == 0 {
+                if group.expected {
                     group.totals = Counters::default();
-                } else if remove_empty {
+                    group.threads = HashMap::new();
+                } else {
                     self.by_name.remove(&group.name);
                     self.free.push(id);
                     *slot = None;
                 }
-            } else if group.threads.len() > ABSENT_NAMES {
-                let present = group.threads.values().filter(|t| t.count > 0).count();
-                if group.threads.len() - present > ABSENT_NAMES {
-                    group.threads.retain(|_, thread| thread.count > 0);
-                }
+            } else {
+                group.forget_threads();
             }
         }
     }
@@ -324,6 +321,13 @@ fn unless(left_out: LeftOut, out: &mut Arena) -> impl FnMut(&'static Family, &[&
 }
 
 impl Group {
+    fn forget_threads(&mut self) {
+        let present = self.threads.values().filter(|t| t.count > 0).count();
+        if self.threads.len() - present > ABSENT_NAMES {
+            self.threads.retain(|_, thread| thread.count > 0);
+        }
+    }
+
     fn put(&self, out: &mut Arena, exposed: Exposed, functions: &[Box<str>]) {
         let name = &*self.name;
         let mut put = unless(exposed.left_out, out);

@@ -269,6 +269,16 @@ fn threads_are_pooled_by_name() {
         values(&tracker, [series[2], series[3]]),
         [Some(0.5), Some(11.0)]
     );
+    // So it does when the whole group was away.
+    tree.remove(20);
+    tracker.collect().unwrap();
+    assert_eq!(values(&tracker, [series[2]]), [None]);
+    tree.put(
+        25,
+        &many(vec![(25, thread("many", 10, 4)), (26, thread("net", 5, 1))]),
+    );
+    tracker.collect().unwrap();
+    assert_eq!(values(&tracker, [series[2]]), [Some(0.5)]);
 }
 
 #[test]
