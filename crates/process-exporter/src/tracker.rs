@@ -9,6 +9,7 @@ mod look;
 mod sample;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use crate::families::LeftOut;
 use crate::groups::{Counters, Exposed, GroupId, Groups, Present};
@@ -17,9 +18,10 @@ use crate::procfs::{Entry, Procfs, Result, Task, parse, told};
 use exporter_core::exposition::Arena;
 use look::{Found, Look};
 use rustix::io::Errno;
-use sample::{Extent, Reader, Sample, Thread};
+use sample::{Extent, Reader, Sample};
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
+use threads::Thread;
 
 /// Which processes are named again at every collection.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -348,7 +350,7 @@ impl Tracker {
     }
 
     fn sample_of(&mut self, pid: u32) -> Result<Sample> {
-        let stat = self.reader.procfs.stat(Task { pid, tid: None })?;
+        let stat = self.reader.procfs.stat(Task::process(pid))?;
         let stat = parse::Stat { comm: &[], ..stat };
         self.reader.sample(pid, &stat, None, self.reader.extent)
     }

@@ -4,7 +4,8 @@
 //! costs more processor time than one, and is done only until the first answer is given: then
 //! everything is read of every process, and somebody waits for it.
 
-use super::sample::{Extent, Reader, Sample, Thread};
+use super::sample::{Extent, Reader, Sample};
+use super::threads::Thread;
 use super::{Member, Process, Role};
 use crate::naming::{Identity, Naming};
 use crate::procfs::{Entry, Result, Task, parse};
@@ -51,7 +52,7 @@ impl Reader {
         let pid = entry.id;
         // The name is kept: everything else is read into the same buffer.
         let mut comm = [0; 256];
-        let (stat, comm) = match self.procfs.stat(Task { pid, tid: None }) {
+        let (stat, comm) = match self.procfs.stat(Task::process(pid)) {
             Ok(stat) => {
                 let length = stat.comm.len().min(comm.len());
                 comm[..length].copy_from_slice(&stat.comm[..length]);

@@ -1,14 +1,14 @@
-//! One look at a process and its threads.
+//! One look at a process.
 //!
 //! A task that has not been on a processor since the last look has read, written and switched
 //! nothing, and waits where it waited: its `schedstat` tells that for a fraction of what the other
 //! files cost. It is read before them, so that what happens in between is seen the next time.
+//! `schedstat`, `status` and `wchan` of a process are those of its first thread, `io` that of all.
 
 use super::Options;
 use crate::groups::{Counters, Present};
 use crate::procfs::{Entry, Procfs, Result, Task, parse, told};
 use crate::users::Users;
-use exporter_core::exposition::names::lossy;
 use rustix::io::Errno;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,37 +24,19 @@ pub(super) struct Sample {
     pub(super) present: Present,
     /// Not everything could be read.
     pub(super) partial: bool,
+    /// It may have read or written since the last look, or any of its threads.
+    pub(super) moved: bool,
     ran: Option<(u64, u64)>,
-    /// Something of `io` or `wchan` could not be read.
-    hidden: bool,
-}
-
-/// What was seen of a thread.
-#[derive(Clone, Debug)]
-pub(super) struct Thread {
-    pub(super) tid: u32,
-    start: u64,
-    pub(super) name: Box<str>,
-    pub(super) state: u8,
-    pub(super) waiting: u16,
-    pub(super) counters: Counters,
-    ran: Option<(u64, u64)>,
-}
-
-impl Thread {
-    /// The same thread among those of another look, which are sorted.
-    pub(super) fn among<'a>(&self, others: &'a [Thread]) -> Option<&'a Thread> {
-        find(others, self.tid).filter(|other| other.start == self.start)
-    }
-}
-
-fn find(threads: &[Thread], tid: u32) -> Option<&Thread> {
-    let at = threads.binary_search_by_key(&tid, |t| t.tid).ok()?;
-    threads.get(at)
+    no_io: bool,
+    no_wchan: bool,
 }
 
 /// Whether a task has not run between two looks.
-fn rested(earlier: Option<(u64, u64)>, now: Option<(u64, u64)>, states: [u8; 2]) -> bool {
+pub(super) fn rested(
+    earlier: Option<(u64, u64)>,
+    now: Option<(u64, u64)>,
+    states: [u8; 2],
+) -> bool {
     now.is_some() && earlier == now && !states.contains(&b'R')
 }
 
@@ -63,7 +45,7 @@ fn rested(earlier: Option<(u64, u64)>, now: Option<(u64, u64)>, states: [u8; 2])
 pub(super) struct Functions(Mutex<Vec<Box<str>>>);
 
 impl Functions {
-    fn number(&self, name: &str) -> u16 {
+    pub(super) fn number(&self, name: &str) -> u16 {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = names.iter().position(|n| **n == *name);
         let index = known.unwrap_or_else(|| {
@@ -99,7 +81,7 @@ pub(super) struct Reader {
     pub(super) swapless: bool,
     /// What this collection is for.
     pub(super) extent: Extent,
-    threads: Vec<Entry>,
+    pub(super) listing: Vec<Entry>,
 }
 
 impl Reader {
@@ -111,7 +93,7 @@ impl Reader {
             options,
             swapless: false,
             extent: Extent::Baseline,
-            threads: Vec::new(),
+            listing: Vec::new(),
         }
     }
 
@@ -121,7 +103,7 @@ impl Reader {
             procfs: self.procfs.another()?,
             functions: self.functions.clone(),
             users: Users::default(),
-            threads: Vec::new(),
+            listing: Vec::new(),
             ..*self
         })
     }
@@ -134,19 +116,10 @@ impl Reader {
         earlier: Option<&Sample>,
         extent: Extent,
     ) -> Result<Sample> {
-        let task = Task { pid, tid: None };
-        let ran = match stat.threads {
-            1 => self.procfs.schedstat(task),
-            _ => None,
-        };
-        let rested = earlier.filter(|e| {
-            let states = [e.state, stat.state];
-            e.present.threads == 1 && rested(e.ran, ran, states)
-        });
-        let mut sample = match rested {
-            Some(earlier) => earlier.clone(),
-            None => Sample::default(),
-        };
+        let task = Task::process(pid);
+        let ran = self.procfs.schedstat(task);
+        let rested = earlier.filter(|e| rested(e.ran, ran, [e.state, stat.state]));
+        let mut sample = rested.cloned().unwrap_or_default();
         sample.start = stat.start;
         sample.state = stat.state;
         sample.ran = ran;
@@ -166,9 +139,14 @@ impl Reader {
         sample.present.threads = stat.threads;
         sample.present.limit = self.procfs.file_limit(pid)?;
         if rested.is_none() {
-            self.read_hidden(task, &mut sample, earlier);
+            self.read_wchan(pid, &mut sample);
         }
-        let mut partial = sample.hidden;
+        let alone = |e: &Sample| e.present.threads == 1 && stat.threads == 1;
+        match rested.is_some_and(alone) {
+            true => sample.moved = false,
+            false => self.read_io(pid, &mut sample, earlier),
+        }
+        let mut partial = sample.no_io || sample.no_wchan;
         // What is not exposed needs no count that nothing forbids.
         let descriptors = match extent == Extent::Baseline && self.procfs.counts_descriptors() {
             true => Ok(0),
@@ -194,29 +172,26 @@ impl Reader {
         Ok(sample)
     }
 
-    /// What not everybody may read of everybody.
-    fn read_hidden(&mut self, task: Task, sample: &mut Sample, earlier: Option<&Sample>) {
-        match self.procfs.io(task) {
-            Ok((read, written)) => {
-                sample.counters.read = read;
-                sample.counters.written = written;
-            }
-            Err(error) => {
-                failed(task.pid, "io", error);
-                sample.hidden = true;
-                if let Some(earlier) = earlier {
-                    sample.counters.read = earlier.counters.read;
-                    sample.counters.written = earlier.counters.written;
-                }
-            }
-        }
-        match self.procfs.wchan(task) {
+    fn read_wchan(&mut self, pid: u32, sample: &mut Sample) {
+        match self.procfs.wchan(Task::process(pid)) {
             Ok(function) => sample.waiting = function.map_or(0, |f| self.functions.number(&f)),
             Err(error) => {
-                failed(task.pid, "wchan", error);
-                sample.hidden = true;
+                failed(pid, "wchan", error);
+                sample.no_wchan = true;
             }
         }
+    }
+
+    fn read_io(&mut self, pid: u32, sample: &mut Sample, earlier: Option<&Sample>) {
+        let known = earlier.map(|e| (e.counters.read, e.counters.written));
+        let now = self.procfs.io(Task::process(pid));
+        if let Err(error) = now {
+            failed(pid, "io", error);
+        }
+        sample.no_io = now.is_err();
+        sample.moved = !self.procfs.is_live() || known.is_none() || now.ok() != known;
+        let bytes = now.ok().or(known).unwrap_or_default();
+        (sample.counters.read, sample.counters.written) = bytes;
     }
 
     /// Whether all went well.
@@ -236,7 +211,7 @@ impl Reader {
         let baseline = live && extent == Extent::Baseline;
         let result = match (live && sample.present.virtual_ == 0, baseline) {
             (true, _) => Err(Errno::SRCH),
-            (false, true) if sample.hidden => Err(Errno::ACCESS),
+            (false, true) if sample.no_io || sample.no_wchan => Err(Errno::ACCESS),
             (false, true) => Ok((0, 0)),
             (false, false) => self.procfs.proportional(pid),
         };
@@ -251,97 +226,8 @@ impl Reader {
             }
         }
     }
-
-    /// The threads of a process, none where it has only one. `earlier` are those of the last look.
-    /// Where they cannot be listed, the sample is not whole.
-    pub(super) fn thread_samples(
-        &mut self,
-        pid: u32,
-        sample: &mut Sample,
-        earlier: &[Thread],
-    ) -> Vec<Thread> {
-        // A tree of files may say one thing and hold another.
-        if self.procfs.is_live() && sample.present.threads < 2 {
-            return Vec::new();
-        }
-        let mut listing = std::mem::take(&mut self.threads);
-        listing.clear();
-        let mut threads = Vec::new();
-        match self.procfs.threads(pid, &mut listing) {
-            Ok(()) => {
-                threads.reserve_exact(listing.len());
-                listing.sort_unstable_by_key(|entry| entry.id);
-                for entry in &listing {
-                    let task = Task {
-                        pid,
-                        tid: Some(entry.id),
-                    };
-                    threads.extend(self.thread(task, find(earlier, entry.id)));
-                }
-            }
-            Err(error) => {
-                failed(pid, "task", error);
-                sample.partial = true;
-            }
-        }
-        self.threads = listing;
-        if threads.len() < 2 {
-            threads = Vec::new();
-        }
-        threads
-    }
-
-    fn thread(&mut self, task: Task, known: Option<&Thread>) -> Option<Thread> {
-        let ran = self.procfs.schedstat(task);
-        let stat = self.procfs.stat(task).ok()?;
-        let known = known.filter(|k| k.start == stat.start);
-        let mut thread = Thread {
-            tid: task.tid.unwrap_or(task.pid),
-            start: stat.start,
-            name: lossy(stat.comm).into(),
-            state: stat.state,
-            waiting: 0,
-            counters: Counters {
-                utime: stat.utime,
-                stime: stat.stime,
-                minor_faults: stat.minor_faults,
-                major_faults: stat.major_faults,
-                ..Counters::default()
-            },
-            ran,
-        };
-        if let Some(known) = known
-            && rested(known.ran, ran, [known.state, thread.state])
-        {
-            thread.waiting = known.waiting;
-            thread.counters.switches = known.counters.switches;
-            (thread.counters.read, thread.counters.written) =
-                (known.counters.read, known.counters.written);
-            return Some(thread);
-        }
-        let status = self.procfs.status(task).ok()?;
-        thread.counters.switches = [status.voluntary, status.nonvoluntary];
-        // The original leaves out threads without this file, which a mounted procfs always has.
-        if !self.procfs.is_live() && !self.procfs.has(task, "cmdline") {
-            return None;
-        }
-        match self.procfs.io(task) {
-            Ok((read, written)) => {
-                thread.counters.read = read;
-                thread.counters.written = written;
-            }
-            Err(_) => {
-                let known = known.map_or((0, 0), |k| (k.counters.read, k.counters.written));
-                (thread.counters.read, thread.counters.written) = known;
-            }
-        }
-        if let Ok(function) = self.procfs.wchan(task) {
-            thread.waiting = function.map_or(0, |f| self.functions.number(&f));
-        }
-        Some(thread)
-    }
 }
 
-fn failed(pid: u32, file: &str, error: Errno) {
+pub(super) fn failed(pid: u32, file: &str, error: Errno) {
     tracing::debug!(pid, file, error = told(error), "a file could not be read");
 }
