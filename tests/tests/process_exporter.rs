@@ -1,6 +1,6 @@
 //! The process exporter over real processes and threads, and what its command line and paths do.
 
-use e2e::{Daemon, Reply, run};
+use e2e::{Client, Daemon, Reply, run};
 use rustix::process::Signal;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -450,6 +450,17 @@ fn paths() {
             .text()
             .contains("namedprocess_scrape_errors 0\n")
     );
+}
+
+#[test]
+fn health_has_an_address_of_its_own_where_asked_for() {
+    let mut exporter = Daemon::start(BINARY, &["-web.health-address=127.0.0.1:0"]);
+    let line = exporter.wait_for_log("Answering health on");
+    let (_, health) = line.split_once("address=").unwrap();
+    for (path, status) in [("/-/ready", 200), ("/metrics", 404), ("/", 404)] {
+        let mut client = Client::connect(health.trim()).unwrap();
+        assert_eq!(client.get(path, "").unwrap().status, status, "{path}");
+    }
 }
 
 fn first_line(bytes: &[u8]) -> String {
