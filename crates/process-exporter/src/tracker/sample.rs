@@ -31,6 +31,20 @@ pub(super) struct Sample {
     no_wchan: bool,
 }
 
+impl Sample {
+    fn take_stat(&mut self, stat: &parse::Stat<'_>, page_size: u64) {
+        self.start = stat.start;
+        self.state = stat.state;
+        self.counters.utime = stat.utime;
+        self.counters.stime = stat.stime;
+        self.counters.minor_faults = stat.minor_faults;
+        self.counters.major_faults = stat.major_faults;
+        self.present.resident = stat.rss.saturating_mul(page_size);
+        self.present.virtual_ = stat.vsize;
+        self.present.threads = stat.threads;
+    }
+}
+
 /// Whether a task has not run between two looks.
 pub(super) fn rested(
     earlier: Option<(u64, u64)>,
@@ -120,23 +134,14 @@ impl Reader {
         let ran = self.procfs.schedstat(task);
         let rested = earlier.filter(|e| rested(e.ran, ran, [e.state, stat.state]));
         let mut sample = rested.cloned().unwrap_or_default();
-        sample.start = stat.start;
-        sample.state = stat.state;
         sample.ran = ran;
-        let counters = &mut sample.counters;
-        counters.utime = stat.utime;
-        counters.stime = stat.stime;
-        counters.minor_faults = stat.minor_faults;
-        counters.major_faults = stat.major_faults;
+        sample.take_stat(stat, self.procfs.page_size());
         if rested.is_none() || !self.swapless {
             let status = self.procfs.status(task)?;
             sample.uid = status.uid;
             sample.present.swapped = status.swap;
             sample.counters.switches = [status.voluntary, status.nonvoluntary];
         }
-        sample.present.resident = stat.rss.saturating_mul(self.procfs.page_size());
-        sample.present.virtual_ = stat.vsize;
-        sample.present.threads = stat.threads;
         sample.present.limit = self.procfs.file_limit(pid)?;
         if rested.is_none() {
             self.read_wchan(pid, &mut sample);
@@ -146,29 +151,11 @@ impl Reader {
             true => sample.moved = false,
             false => self.read_io(pid, &mut sample, earlier),
         }
-        let mut partial = sample.no_io || sample.no_wchan;
-        // What is not exposed needs no count that nothing forbids.
-        let descriptors = match extent == Extent::Baseline && self.procfs.counts_descriptors() {
-            true => Ok(0),
-            false => self.procfs.descriptors(pid),
-        };
-        sample.present.descriptors = match descriptors {
-            Ok(count) => Some(count),
-            Err(error) => {
-                failed(pid, "fd", error);
-                partial = true;
-                None
-            }
-        };
-        partial |= !self.read_proportional(pid, &mut sample, extent);
-        if self.options.maps && extent == Extent::Whole {
-            sample.present.maps = self.procfs.maps(pid).unwrap_or_else(|error| {
-                failed(pid, "maps", error);
-                partial = true;
-                0
-            });
-        }
-        sample.partial = partial;
+        let mut whole = !sample.no_io && !sample.no_wchan;
+        whole &= self.read_descriptors(pid, &mut sample, extent);
+        whole &= self.read_proportional(pid, &mut sample, extent);
+        whole &= self.read_maps(pid, &mut sample, extent);
+        sample.partial = !whole;
         Ok(sample)
     }
 
@@ -192,6 +179,33 @@ impl Reader {
         sample.moved = !self.procfs.is_live() || known.is_none() || now.ok() != known;
         let bytes = now.ok().or(known).unwrap_or_default();
         (sample.counters.read, sample.counters.written) = bytes;
+    }
+
+    /// Whether all went well.
+    fn read_descriptors(&mut self, pid: u32, sample: &mut Sample, extent: Extent) -> bool {
+        // What is not exposed needs no count that nothing forbids.
+        let count = match extent == Extent::Baseline && self.procfs.counts_descriptors() {
+            true => Ok(0),
+            false => self.procfs.descriptors(pid),
+        };
+        if let Err(error) = count {
+            failed(pid, "fd", error);
+        }
+        sample.present.descriptors = count.ok();
+        count.is_ok()
+    }
+
+    /// Whether all went well.
+    fn read_maps(&mut self, pid: u32, sample: &mut Sample, extent: Extent) -> bool {
+        if !self.options.maps || extent == Extent::Baseline {
+            return true;
+        }
+        let count = self.procfs.maps(pid);
+        if let Err(error) = count {
+            failed(pid, "maps", error);
+        }
+        sample.present.maps = count.unwrap_or(0);
+        count.is_ok()
     }
 
     /// Whether all went well.
