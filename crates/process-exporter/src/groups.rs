@@ -222,19 +222,19 @@ impl Groups {
         };
         let now = &mut group.now;
         now.processes += 1;
-        now.resident += process.resident;
-        now.virtual_ = now.virtual_.saturating_add(process.virtual_);
-        now.swapped += process.swapped;
-        now.proportional.0 += process.proportional.0;
-        now.proportional.1 += process.proportional.1;
-        now.threads += process.threads;
-        now.maps += process.maps;
+        add(&mut now.resident, process.resident);
+        add(&mut now.virtual_, process.virtual_);
+        add(&mut now.swapped, process.swapped);
+        add(&mut now.proportional.0, process.proportional.0);
+        add(&mut now.proportional.1, process.proportional.1);
+        add(&mut now.threads, process.threads);
+        add(&mut now.maps, process.maps);
         now.oldest = Some(
             now.oldest
                 .map_or(process.started, |t| t.min(process.started)),
         );
         if let Some(open) = process.descriptors {
-            now.descriptors += open;
+            add(&mut now.descriptors, open);
             let ratio = open as f64 / process.limit as f64;
             // No descriptor under a limit of none is no number.
             if ratio > now.worst {
@@ -309,6 +309,11 @@ impl Groups {
             }
         }
     }
+}
+
+/// Files may tell any numbers.
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
 }
 
 /// Puts samples of all families but those that are left out.

@@ -372,31 +372,20 @@ impl Tracker {
             None => sample.counters,
         };
         let mut used = sample.counters.since(&base);
-        let group = member.group;
         if threads.len() > 1 {
-            // Each thread by itself: those that are gone take nothing away.
-            used.switches = [0; 2];
-            for thread in &threads {
-                let known = thread.among(&member.threads);
-                let known = known.map(|t| t.counters.switches).or_else(|| {
+            let at_first_sight = earlier.is_none() && !counts_fully;
+            let alone = earlier.filter(|_| member.threads.is_empty());
+            used.switches = switches_of(&threads, |thread| {
+                match (thread.among(&member.threads), alone) {
+                    (Some(known), _) => known.counters.switches,
                     // While it was alone the process told its numbers.
-                    let alone = thread.tid == pid && member.threads.is_empty();
-                    alone.then_some(earlier?.switches)
-                });
-                let base = match known {
-                    Some(known) => known,
-                    None if earlier.is_some() || counts_fully => [0; 2],
-                    None => thread.counters.switches,
-                };
-                for (used, (now, base)) in used
-                    .switches
-                    .iter_mut()
-                    .zip(thread.counters.switches.iter().zip(base))
-                {
-                    *used += now.saturating_sub(base);
+                    (None, Some(process)) if thread.tid == pid => process.switches,
+                    _ if at_first_sight => thread.counters.switches,
+                    _ => [0; 2],
                 }
-            }
+            });
         }
+        let group = member.group;
         self.groups.count(group, &used);
         self.place(group, &sample, &threads, &member.threads);
         member.sample = sample;
@@ -440,7 +429,6 @@ impl Tracker {
     /// What has no group is looked at again or never.
     fn ignore_the_rest(&mut self, now: u64) {
         let options = self.options;
-        let boot = self.reader.procfs.boot_time() * 100;
         for (pid, process) in &mut self.processes {
             if !matches!(process.role, Role::Unnamed) {
                 continue;
@@ -450,7 +438,8 @@ impl Tracker {
                 Recheck::Never => false,
                 Recheck::Always => true,
                 Recheck::For(seconds) => {
-                    let end = (boot + process.start) as f64 / 100.0 + seconds;
+                    let started = self.reader.started(process.start);
+                    let end = started as f64 / 100.0 + seconds;
                     end > now as f64 / 100.0
                 }
             };
@@ -496,4 +485,15 @@ impl Tracker {
             }
         }
     }
+}
+
+/// What threads have switched since `base`, each by itself: those that are gone take nothing away.
+fn switches_of(threads: &[Thread], base: impl Fn(&Thread) -> [u64; 2]) -> [u64; 2] {
+    threads.iter().fold([0; 2], |[voluntary, not], thread| {
+        let (now, base) = (thread.counters.switches, base(thread));
+        [
+            voluntary.saturating_add(now[0].saturating_sub(base[0])),
+            not.saturating_add(now[1].saturating_sub(base[1])),
+        ]
+    })
 }
