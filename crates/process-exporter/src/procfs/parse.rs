@@ -126,7 +126,9 @@ pub fn file_limit(bytes: &[u8]) -> Option<u64> {
         let gap = memchr::memmem::find(line, b"  ")?;
         let mut values = line[gap..].split(|b| *b == b' ').filter(|v| !v.is_empty());
         let soft = resource(values.next()?)?;
-        resource(values.next()?)?;
+        // The original asks no more of the hard limit, but that it has no sign.
+        let hard = values.next()?;
+        hard.first()?.is_ascii_alphanumeric().then_some(())?;
         if line.starts_with(b"Max open files ") {
             limit = soft;
         }
@@ -309,6 +311,11 @@ Max nice priority         0                    0
         let unlimited = LIMITS.replace("1024     ", "unlimited");
         assert_eq!(file_limit(unlimited.as_bytes()), Some(u64::MAX));
         assert_eq!(file_limit(LIMITS.replace("1024", "-1").as_bytes()), None);
+        let hard = |text| file_limit(LIMITS.replace("1048576", text).as_bytes());
+        assert_eq!(
+            (hard("1e6"), hard("-1"), hard("")),
+            (Some(1024), None, Some(1024))
+        );
         assert_eq!(file_limit(b"Limit\nMax open files\n"), None);
         assert_eq!(file_limit(b"Limit\n"), Some(0));
         assert_eq!(
