@@ -70,7 +70,7 @@ impl Reader {
             Some(Role::Unnamed) | None => {
                 // What was looked at in vain before will hardly be exposed now.
                 let extent = match role {
-                    Some(_) if self.procfs.is_live() => Extent::Baseline,
+                    Some(_) if self.procfs.is_live() => Extent::Access,
                     _ => self.extent,
                 };
                 self.look_at_new(pid, &stat, comm, extent, naming)

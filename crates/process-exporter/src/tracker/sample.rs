@@ -77,9 +77,11 @@ impl Functions {
 }
 
 /// What a sample is wanted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Extent {
-    /// To tell what is used later, and whether all could be read.
+    /// To tell whose the process is, and whether all can be read.
+    Access,
+    /// To tell what is used later, too.
     Baseline,
     /// To be exposed.
     Whole,
@@ -131,7 +133,8 @@ impl Reader {
         extent: Extent,
     ) -> Result<Sample> {
         let task = Task::process(pid);
-        let ran = self.procfs.schedstat(task);
+        let lasting = extent > Extent::Access;
+        let ran = lasting.then(|| self.procfs.schedstat(task)).flatten();
         let rested = earlier.filter(|e| rested(e.ran, ran, [e.state, stat.state]));
         let mut sample = rested.cloned().unwrap_or_default();
         sample.ran = ran;
@@ -142,8 +145,10 @@ impl Reader {
             sample.present.swapped = status.swap;
             sample.counters.switches = [status.voluntary, status.nonvoluntary];
         }
-        sample.present.limit = self.procfs.file_limit(pid)?;
-        if rested.is_none() {
+        if lasting {
+            sample.present.limit = self.procfs.file_limit(pid)?;
+        }
+        if lasting && rested.is_none() {
             self.read_wchan(pid, &mut sample);
         }
         let alone = |e: &Sample| e.present.threads == 1 && stat.threads == 1;
@@ -184,7 +189,7 @@ impl Reader {
     /// Whether all went well.
     fn read_descriptors(&mut self, pid: u32, sample: &mut Sample, extent: Extent) -> bool {
         // What is not exposed needs no count that nothing forbids.
-        let count = match extent == Extent::Baseline && self.procfs.counts_descriptors() {
+        let count = match extent < Extent::Whole && self.procfs.counts_descriptors() {
             true => Ok(0),
             false => self.procfs.descriptors(pid),
         };
@@ -197,7 +202,7 @@ impl Reader {
 
     /// Whether all went well.
     fn read_maps(&mut self, pid: u32, sample: &mut Sample, extent: Extent) -> bool {
-        if !self.options.maps || extent == Extent::Baseline {
+        if !self.options.maps || extent < Extent::Whole {
             return true;
         }
         let count = self.procfs.maps(pid);
@@ -222,7 +227,7 @@ impl Reader {
         // Kernel threads and zombies have no memory to tell of. Of what is not exposed, what may be
         // read is as good as read, and who may read io may read this.
         let live = self.procfs.is_live();
-        let baseline = live && extent == Extent::Baseline;
+        let baseline = live && extent < Extent::Whole;
         let result = match (live && sample.present.virtual_ == 0, baseline) {
             (true, _) => Err(Errno::SRCH),
             (false, true) if sample.no_io || sample.no_wchan => Err(Errno::ACCESS),
