@@ -221,6 +221,49 @@ fn threads_by_name() {
     workload.end();
 }
 
+/// `write_bytes` of the threads of a process that have a name.
+fn written(pid: u32, name: &str) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let dirs = threads.map(|thread| thread.unwrap().path());
+    let named = dirs.filter(|dir| {
+        let comm = fs::read_to_string(dir.join("comm")).unwrap();
+        comm.trim_end() == name
+    });
+    let bytes = named.map(|dir| {
+        let io = fs::read_to_string(dir.join("io")).unwrap();
+        let line = io.lines().find_map(|l| l.strip_prefix("write_bytes: "));
+        line.unwrap().parse::<f64>().unwrap()
+    });
+    bytes.sum()
+}
+
+/// Where a file system counts nothing, as in memory, all is 0 on both sides.
+#[test]
+fn bytes_of_threads() {
+    let setup = Setup::new("bytes");
+    let mut workload = setup.workload("b");
+    for name in ["quiet", "writer"] {
+        workload.tell(&format!("thread {name}"));
+    }
+    workload.tell("tell writer write 64");
+    let pid = workload.child.id();
+    let before = written(pid, "writer");
+    let exporter = setup.exporter(&[]);
+    let series = |name| {
+        let labels = format!("groupname=\"b\",iomode=\"write\",threadname=\"{name}\"");
+        format!("thread_io_bytes_total{{{labels}}}")
+    };
+    for order in ["write 64", "burn 1", "write 256", "write 64"] {
+        workload.tell(&format!("tell writer {order}"));
+        let reply = exporter.get("/metrics");
+        let now = written(pid, "writer") - before;
+        assert_eq!(of(&reply, &series("writer")), now, "{order}");
+        assert_eq!(of(&reply, &series("quiet")), 0.0, "{order}");
+        assert_eq!(of(&reply, "write_bytes_total{groupname=\"b\"}"), now);
+    }
+    workload.end();
+}
+
 #[test]
 fn children_and_short_lives() {
     let setup = Setup::new("children");
