@@ -181,7 +181,9 @@ impl Reader {
             failed(pid, "io", error);
         }
         sample.no_io = now.is_err();
-        sample.moved = !self.procfs.is_live() || known.is_none() || now.ok() != known;
+        // What may not be read of a process may not be read of its threads.
+        let moved = now.is_ok_and(|bytes| Some(bytes) != known);
+        sample.moved = !self.procfs.is_live() || known.is_none() || moved;
         let bytes = now.ok().or(known).unwrap_or_default();
         (sample.counters.read, sample.counters.written) = bytes;
     }
