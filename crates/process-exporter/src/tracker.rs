@@ -6,6 +6,7 @@
 //! procfs nothing is read of it any more.
 
 mod look;
+mod run;
 mod sample;
 #[cfg(test)]
 mod tests;

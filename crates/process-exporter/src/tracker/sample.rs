@@ -1,11 +1,8 @@
-//! One look at a process.
-//!
-//! A task that has not been on a processor since the last look has read, written and switched
-//! nothing, and waits where it waited: its `schedstat` tells that for a fraction of what the other
-//! files cost. It is read before them, so that what happens in between is seen the next time.
-//! `schedstat`, `status` and `wchan` of a process are those of its first thread, `io` that of all.
+//! One look at a process. Its `schedstat`, `status` and `wchan` are those of its first thread, its
+//! `io` is that of all.
 
 use super::Options;
+use super::run::Run;
 use crate::groups::{Counters, Present};
 use crate::procfs::{Entry, Procfs, Result, Task, parse, told};
 use crate::users::Users;
@@ -26,7 +23,7 @@ pub(super) struct Sample {
     pub(super) partial: bool,
     /// It may have read or written since the last look, or any of its threads.
     pub(super) moved: bool,
-    ran: Option<(u64, u64)>,
+    run: Run,
     no_io: bool,
     no_wchan: bool,
 }
@@ -43,15 +40,6 @@ impl Sample {
         self.present.virtual_ = stat.vsize;
         self.present.threads = stat.threads;
     }
-}
-
-/// Whether a task has not run between two looks.
-pub(super) fn rested(
-    earlier: Option<(u64, u64)>,
-    now: Option<(u64, u64)>,
-    states: [u8; 2],
-) -> bool {
-    now.is_some() && earlier == now && !states.contains(&b'R')
 }
 
 /// Names of kernel functions, numbered from 1.
@@ -134,10 +122,13 @@ impl Reader {
     ) -> Result<Sample> {
         let task = Task::process(pid);
         let lasting = extent > Extent::Access;
-        let ran = lasting.then(|| self.procfs.schedstat(task)).flatten();
-        let rested = earlier.filter(|e| rested(e.ran, ran, [e.state, stat.state]));
+        let run = match lasting {
+            true => Run::look(&mut self.procfs, task, earlier.map(|e| e.run)),
+            false => Run::default(),
+        };
+        let rested = earlier.filter(|e| run.rests_since(e.run, [e.state, stat.state]));
         let mut sample = rested.cloned().unwrap_or_default();
-        sample.ran = ran;
+        sample.run = run;
         sample.take_stat(stat, self.procfs.page_size());
         if rested.is_none() || !self.swapless {
             let status = self.procfs.status(task)?;
@@ -145,6 +136,8 @@ impl Reader {
             sample.present.swapped = status.swap;
             sample.counters.switches = [status.voluntary, status.nonvoluntary];
         }
+        let switched = earlier.is_some_and(|e| e.counters.switches != sample.counters.switches);
+        sample.run.settle(switched || stat.state == b'R');
         if lasting {
             sample.present.limit = self.procfs.file_limit(pid)?;
         }

@@ -1,6 +1,7 @@
 //! One look at the threads of a process.
 
-use super::sample::{Reader, Sample, failed, rested};
+use super::run::Run;
+use super::sample::{Reader, Sample, failed};
 use crate::groups::Counters;
 use crate::procfs::{Entry, Task, Threads};
 use exporter_core::exposition::names::lossy;
@@ -14,7 +15,7 @@ pub(super) struct Thread {
     pub(super) state: u8,
     pub(super) waiting: u16,
     pub(super) counters: Counters,
-    ran: Option<(u64, u64)>,
+    run: Run,
 }
 
 impl Thread {
@@ -108,11 +109,11 @@ impl Reader {
         moved: bool,
         known: Option<&Thread>,
     ) -> Option<Thread> {
-        let ran = self.procfs.schedstat(task);
+        let run = Run::look(&mut self.procfs, task, known.map(|k| k.run));
         let mut thread = self.thread_stat(task, tid)?;
-        thread.ran = ran;
+        thread.run = run;
         let known = known.filter(|k| k.start == thread.start);
-        let resting = known.filter(|k| rested(k.ran, ran, [k.state, thread.state]));
+        let resting = known.filter(|k| run.rests_since(k.run, [k.state, thread.state]));
         match resting {
             Some(known) => {
                 thread.waiting = known.waiting;
@@ -120,6 +121,8 @@ impl Reader {
             }
             None => self.thread_status(task, &mut thread)?,
         }
+        let switched = known.is_some_and(|k| k.counters.switches != thread.counters.switches);
+        thread.run.settle(switched || thread.state == b'R');
         let idle = resting.or(known.filter(|_| !moved));
         self.thread_io(task, &mut thread, known, idle.is_some());
         Some(thread)
@@ -140,7 +143,7 @@ impl Reader {
                 major_faults: stat.major_faults,
                 ..Counters::default()
             },
-            ran: None,
+            run: Run::default(),
         })
     }
 
