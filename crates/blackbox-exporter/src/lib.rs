@@ -17,6 +17,7 @@ pub mod history;
 pub mod live;
 pub mod log;
 pub mod net;
+pub mod pace;
 pub mod pages;
 pub mod probe;
 pub mod probers;
