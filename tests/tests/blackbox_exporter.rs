@@ -135,6 +135,21 @@ fn mistakes_have_places() {
         ),
         ("modules: {a: {prober: http, timeout: 5}}\n", 1, "with unit"),
         (
+            "modules: {a: {prober: udp}, b: {prober: udp, udp: }}\n",
+            0,
+            "",
+        ),
+        (
+            "modules: {a: {prober: udp, udp: {query_response: [{starttls: true}]}}}\n",
+            1,
+            ":1:34: starttls",
+        ),
+        (
+            "modules: {a: {prober: udp, udp: {tls: true}}}\n",
+            1,
+            "unknown key \\\"tls\\\" in udp",
+        ),
+        (
             "modules: {a: {prober: http, http: {fail_if_body_matches_regexp: ['(?=a)']}}}\n",
             1,
             "(?=",
