@@ -409,6 +409,21 @@ fn prefixes() {
     }
 }
 
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    const PROBES: usize = 600;
+    let scratch = Scratch::new("modules: {tcp: {prober: tcp}}\n");
+    let daemon = scratch.start(&[]);
+    let unread = daemon.hold_log();
+    let mut client = daemon.connect();
+    for _ in 0..PROBES {
+        let reply = client.get("/probe?module=tcp&target=127.0.0.1:1", "");
+        assert_eq!(reply.unwrap().value("probe_success"), Some(0.0));
+    }
+    drop(unread);
+    eventually(|| daemon.log().matches("Probe failed").count() == PROBES);
+}
+
 /// Probes of targets that accept and never answer.
 const HUNG: usize = 300;
 
