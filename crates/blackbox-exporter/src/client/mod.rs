@@ -249,7 +249,7 @@ pub async fn send(outgoing: Outgoing<'_>, times: &mut Times) -> Result<Answer, T
         .filter(|via| via.is_http() && !outgoing.url.is_tls());
     let io = TokioIo::new(stream);
     let (response, driver) = match http2 {
-        true => over_http2(outgoing, io, open).await,
+        true => Box::pin(over_http2(outgoing, io, open)).await,
         false => over_http1(outgoing, io, absolute, open).await,
     }?;
     let first_byte = Instant::now();
@@ -384,7 +384,7 @@ async fn connect(
     };
     let mut stream: Box<dyn Stream> = Box::new(stream);
     if let Some(via) = via {
-        stream = via.enter(stream, outgoing, times).await?;
+        stream = Box::pin(via.enter(stream, outgoing, times)).await?;
     }
     if !url.is_tls() {
         return Ok((stream, None, open, false));

@@ -82,7 +82,8 @@ impl Resolver {
             order::sort(&mut addresses);
             return only(addresses, host, family);
         }
-        let mut addresses = self.ask(host, family).await?;
+        // On the heap, or probes of addresses would have room for questions and answers.
+        let mut addresses = Box::pin(self.ask(host, family)).await?;
         order::sort(&mut addresses);
         only(addresses, host, family)
     }

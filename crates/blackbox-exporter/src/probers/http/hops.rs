@@ -467,7 +467,8 @@ async fn credentials(
         basic(&user, &password)
     } else if let Some(oauth) = &client.oauth2 {
         let agent = agent.unwrap_or_else(|| HeaderValue::from_static(USER_AGENT));
-        token::authorization(oauth, &agent).await?
+        // On the heap, or every probe would have room for the exchange of a token.
+        Box::pin(token::authorization(oauth, &agent)).await?
     } else if let Some((user, password)) = &url.user {
         basic(user, password.as_deref().unwrap_or_default())
     } else {
