@@ -5,7 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Where cargo put a binary of this workspace: beside the running test.
@@ -106,6 +106,11 @@ impl Daemon {
     /// All that was logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Nothing of the log is read while this is held.
+    pub fn hold_log(&self) -> MutexGuard<'_, String> {
+        self.log.lock().unwrap()
     }
 
     /// A new connection.

@@ -256,6 +256,29 @@ pub fn upgrade(
     Ok(StreamOwned::new(connection, stream))
 }
 
+/// A peer in datagrams.
+pub struct Datagrams {
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Datagrams {
+    /// Answers each datagram by those that `answer` makes of it, until the process ends.
+    pub fn start(answer: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let mut datagram = [0; 1500];
+            while let Ok((length, from)) = socket.recv_from(&mut datagram) {
+                for reply in answer(&datagram[..length]) {
+                    let _gone = socket.send_to(&reply, from);
+                }
+            }
+        });
+        Datagrams { address }
+    }
+}
+
 /// A DNS server over UDP and TCP on one port: `a.test` has an address, a mail exchange and a zone,
 /// all else does not exist.
 pub struct Dns {

@@ -135,6 +135,21 @@ fn mistakes_have_places() {
         ),
         ("modules: {a: {prober: http, timeout: 5}}\n", 1, "with unit"),
         (
+            "modules: {a: {prober: udp}, b: {prober: udp, udp: }}\n",
+            0,
+            "",
+        ),
+        (
+            "modules: {a: {prober: udp, udp: {query_response: [{starttls: true}]}}}\n",
+            1,
+            ":1:34: starttls",
+        ),
+        (
+            "modules: {a: {prober: udp, udp: {tls: true}}}\n",
+            1,
+            "unknown key \\\"tls\\\" in udp",
+        ),
+        (
             "modules: {a: {prober: http, http: {fail_if_body_matches_regexp: ['(?=a)']}}}\n",
             1,
             "(?=",
@@ -392,6 +407,21 @@ fn prefixes() {
             "{path}"
         );
     }
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    const PROBES: usize = 600;
+    let scratch = Scratch::new("modules: {tcp: {prober: tcp}}\n");
+    let daemon = scratch.start(&[]);
+    let unread = daemon.hold_log();
+    let mut client = daemon.connect();
+    for _ in 0..PROBES {
+        let reply = client.get("/probe?module=tcp&target=127.0.0.1:1", "");
+        assert_eq!(reply.unwrap().value("probe_success"), Some(0.0));
+    }
+    drop(unread);
+    eventually(|| daemon.log().matches("Probe failed").count() == PROBES);
 }
 
 /// Probes of targets that accept and never answer.

@@ -516,6 +516,48 @@ fn conversations() {
     blackbox.expect("unix", "/nonexistent", &[FAILED]);
 }
 
+#[test]
+fn datagrams() {
+    let peer = peers::Datagrams::start(|datagram| match datagram {
+        b"hello" => vec![b"busy\n".to_vec(), b"hi there\r\n".to_vec()],
+        b"thanks there" => vec![b"\x00\x01rest".to_vec()],
+        b"short" => vec![b"\x00".to_vec()],
+        _ => Vec::new(),
+    });
+    let blackbox = Blackbox::start(
+        r#"talk: {prober: udp, udp: {preferred_ip_protocol: ip4, query_response: [{send: hello}, {expect: "^hi (.*)$", send: "thanks $1", labels: [{name: who, value: "$1"}]}, {expect_bytes: "\0\x01"}]}}
+        other: {prober: udp, timeout: 500ms, udp: {preferred_ip_protocol: ip4, query_response: [{send: hello}, {expect: "^ho"}]}}
+        wrong: {prober: udp, udp: {preferred_ip_protocol: ip4, query_response: [{send: hello}, {expect_bytes: "\0\x02"}]}}
+        short: {prober: udp, udp: {preferred_ip_protocol: ip4, query_response: [{send: short}, {expect_bytes: "\0\x01"}]}}
+        silent: {prober: udp, timeout: 500ms, udp: {preferred_ip_protocol: ip4, query_response: [{send: sh}, {expect: ""}]}}
+        one_way: {prober: udp, udp: {preferred_ip_protocol: ip4, source_ip_address: 127.0.0.9, query_response: [{send: log}]}}
+        knock: {prober: udp, udp: {preferred_ip_protocol: ip4, address_info: true}}"#,
+        &[],
+    );
+    let (regex, bytes) = ("probe_failed_due_to_regex", "probe_failed_due_to_bytes");
+    let at = peer.address.to_string();
+    let who = "probe_expect_info{who=\"there\"}";
+    blackbox.expect("talk", &at, &[OK, (who, 1.0), (regex, 0.0), (bytes, 0.0)]);
+    blackbox.expect("other", &at, &[FAILED, (regex, 1.0)]);
+    blackbox.expect("wrong", &at, &[FAILED, (bytes, 1.0)]);
+    blackbox.expect("short", &at, &[FAILED, (bytes, 0.0)]);
+    blackbox.expect("silent", &at, &[FAILED, (regex, 0.0)]);
+    blackbox.expect("one_way", &at, &[OK]);
+    let info = "probe_ip_info{ip=\"127.0.0.1\"}";
+    blackbox.expect("knock", &at, &[OK, (info, 1.0)]);
+    // Nobody listens where somebody did; the system says so at once.
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let closed = socket.local_addr().unwrap().to_string();
+    drop(socket);
+    for module in ["talk", "one_way", "knock"] {
+        let reply = blackbox.expect(module, &closed, &[FAILED]);
+        let seconds = reply.value("probe_duration_seconds").unwrap();
+        assert!(seconds < 5.0, "{module}: {seconds}");
+    }
+    let reply = blackbox.probe("knock", "127.0.0.1");
+    assert_eq!(reply.value("probe_ip_protocol"), None);
+}
+
 /// Answers one connection of a unix socket.
 fn pong(path: &Path) {
     let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
@@ -537,7 +579,7 @@ fn names() {
         r#"a: {prober: dns, dns: {preferred_ip_protocol: ip4, query_name: a.test, query_type: A, validate_answer_rrs: {fail_if_not_matches_regexp: ["^a.test.\t60\tIN\tA\t127"]}}}
         none: {prober: dns, dns: {preferred_ip_protocol: ip4, query_name: b.test, query_type: A}}
         wanted: {prober: dns, dns: {preferred_ip_protocol: ip4, query_name: b.test, query_type: A, valid_rcodes: [NXDOMAIN]}}
-        soa: {prober: dns, dns: {preferred_ip_protocol: ip4, query_name: a.test, query_type: SOA}}
+        soa: {prober: dns, dns: {preferred_ip_protocol: ip4, query_name: a.test, query_type: SOA, query_info: true}}
         mx: {prober: dns, dns: {preferred_ip_protocol: ip4, query_name: a.test, query_type: MX, transport_protocol: tcp, validate_answer_rrs: {fail_if_none_matches_regexp: ["MX\t10 mx.a.test.$"]}}}
         tls: {prober: dns, dns: {preferred_ip_protocol: ip4, query_name: a.test, query_type: MX, transport_protocol: tcp, dns_over_tls: true, tls_config: {ca_file: DIR/ca.pem}}}
         forbidden: {prober: dns, dns: {preferred_ip_protocol: ip4, query_name: a.test, query_type: A, validate_answer_rrs: {fail_if_matches_regexp: ["0.2$"]}}}"#,
@@ -552,7 +594,9 @@ fn names() {
         &[FAILED, answered, ("probe_dns_answer_rrs", 0.0)],
     );
     blackbox.expect("wanted", &at, &[OK]);
-    blackbox.expect("soa", &at, &[OK, ("probe_dns_serial", 42.0)]);
+    let info = "probe_dns_query_info{query_name=\"a.test\",query_type=\"SOA\"}";
+    blackbox.expect("soa", &at, &[OK, ("probe_dns_serial", 42.0), (info, 1.0)]);
+    blackbox.expect("soa", "127.0.0.1:1", &[FAILED, (info, 1.0)]);
     blackbox.expect("mx", &at, &[OK]);
     blackbox.expect("tls", &secure.address.to_string(), &[OK, answered]);
     blackbox.expect("tls", &at, &[FAILED, ("probe_dns_query_succeeded", 0.0)]);

@@ -1,6 +1,6 @@
 //! The process exporter over real processes and threads, and what its command line and paths do.
 
-use e2e::{Daemon, Reply, run};
+use e2e::{Client, Daemon, Reply, run};
 use rustix::process::Signal;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -218,6 +218,49 @@ fn threads_by_name() {
         2.0
     );
     assert!(!reply.text().contains("namedprocess_namegroup_thread_"));
+    workload.end();
+}
+
+/// `write_bytes` of the threads of a process that have a name.
+fn written(pid: u32, name: &str) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let dirs = threads.map(|thread| thread.unwrap().path());
+    let named = dirs.filter(|dir| {
+        let comm = fs::read_to_string(dir.join("comm")).unwrap();
+        comm.trim_end() == name
+    });
+    let bytes = named.map(|dir| {
+        let io = fs::read_to_string(dir.join("io")).unwrap();
+        let line = io.lines().find_map(|l| l.strip_prefix("write_bytes: "));
+        line.unwrap().parse::<f64>().unwrap()
+    });
+    bytes.sum()
+}
+
+/// Where a file system counts nothing, as in memory, all is 0 on both sides.
+#[test]
+fn bytes_of_threads() {
+    let setup = Setup::new("bytes");
+    let mut workload = setup.workload("b");
+    for name in ["quiet", "writer"] {
+        workload.tell(&format!("thread {name}"));
+    }
+    workload.tell("tell writer write 64");
+    let pid = workload.child.id();
+    let before = written(pid, "writer");
+    let exporter = setup.exporter(&[]);
+    let series = |name| {
+        let labels = format!("groupname=\"b\",iomode=\"write\",threadname=\"{name}\"");
+        format!("thread_io_bytes_total{{{labels}}}")
+    };
+    for order in ["write 64", "burn 1", "write 256", "write 64"] {
+        workload.tell(&format!("tell writer {order}"));
+        let reply = exporter.get("/metrics");
+        let now = written(pid, "writer") - before;
+        assert_eq!(of(&reply, &series("writer")), now, "{order}");
+        assert_eq!(of(&reply, &series("quiet")), 0.0, "{order}");
+        assert_eq!(of(&reply, "write_bytes_total{groupname=\"b\"}"), now);
+    }
     workload.end();
 }
 
@@ -450,6 +493,17 @@ fn paths() {
             .text()
             .contains("namedprocess_scrape_errors 0\n")
     );
+}
+
+#[test]
+fn health_has_an_address_of_its_own_where_asked_for() {
+    let mut exporter = Daemon::start(BINARY, &["-web.health-address=127.0.0.1:0"]);
+    let line = exporter.wait_for_log("Answering health on");
+    let (_, health) = line.split_once("address=").unwrap();
+    for (path, status) in [("/-/ready", 200), ("/metrics", 404), ("/", 404)] {
+        let mut client = Client::connect(health.trim()).unwrap();
+        assert_eq!(client.get(path, "").unwrap().status, status, "{path}");
+    }
 }
 
 fn first_line(bytes: &[u8]) -> String {

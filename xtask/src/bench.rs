@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: ours beside a peer, in turn, on the same host in the same minutes.
 
+use crate::crowd::Crowd;
 use crate::http::Connection;
 use crate::packages::{self, Exporter};
 use crate::{cluster, dist, run};
@@ -23,6 +24,8 @@ struct Options {
     path: String,
     scrapes: usize,
     rounds: usize,
+    /// Before each scrape.
+    pause: Duration,
     /// For both sides.
     arguments: Vec<String>,
 }
@@ -61,7 +64,8 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let out = one(run::take_options(&mut arguments, "--out")?);
     let path = one(run::take_options(&mut arguments, "--path")?);
     let cluster = cluster::Size::take(&mut arguments)?;
-    let sleepers = number(one(run::take_options(&mut arguments, "--sleepers")?), 0)?;
+    let crowd = Crowd::take(&mut arguments)?;
+    let pause = number(one(run::take_options(&mut arguments, "--pause")?), 0)?;
     let scrapes = number(one(run::take_options(&mut arguments, "--scrapes")?), 500)?;
     let rounds = number(one(run::take_options(&mut arguments, "--rounds")?), 3)?;
     run::no_options(&arguments)?;
@@ -73,6 +77,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         path: path.unwrap_or_else(|| "/metrics".to_owned()),
         scrapes: scrapes.max(1),
         rounds: rounds.max(1),
+        pause: Duration::from_millis(pause as u64),
         arguments: both,
     };
     let ours = match ours {
@@ -88,11 +93,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         let size = cluster.scrapes(options.scrapes, options.rounds);
         return finish(cluster::measure(sides, &size, &options.arguments)?, out);
     }
-    // What process exporters look at.
-    let _sleepers = (0..sleepers)
-        .map(|_| Command::new("sleep").arg("86400").spawn().map(Running))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| format!("sleep: {e}"))?;
+    let _crowd = crowd.start()?;
     finish(measure(sides, &options)?, out)
 }
 
@@ -132,6 +133,7 @@ impl Side {
         let (running, mut connection) = self.start(options).map_err(told)?;
         let first_answer = started.elapsed();
         let scrape = |connection: &mut Connection| -> Result<f64, String> {
+            std::thread::sleep(options.pause);
             let started = Instant::now();
             let (status, _) = connection.get(&options.path, HEADERS).map_err(told)?;
             if status != 200 {

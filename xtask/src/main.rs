@@ -4,6 +4,7 @@ mod bench;
 mod charts;
 mod cluster;
 mod compat;
+mod crowd;
 mod deb;
 mod demo;
 mod dist;
@@ -35,7 +36,8 @@ usage: cargo xtask COMMAND
                                ones, and Prometheus where it is installed; a table until Ctrl-C
   bench EXPORTER --peer PATH   CPU, memory, latency, start time and size beside a peer binary
         [--path /metrics] [--scrapes N] [--rounds N] [--ours PATH] [--out FILE]
-        [--ours-arg ARG]... [--peer-arg ARG]... [--sleepers N] [-- ARGS FOR BOTH]...
+        [--ours-arg ARG]... [--peer-arg ARG]... [--pause MS] [-- ARGS FOR BOTH]...
+        [--sleepers N] [--wakers N] [--waker-threads N] [--waker-mib N]  processes to look at
         [--pods N] [--nodes N] [--updates A SECOND]  of kube-state-metrics, before the API server of
                                its tests
   compat OURS PEER             compares two endpoints (http:// URLs or files)
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         "charts" => charts::run(rest),
         "demo" => demo::run(rest),
         "bench" => bench::run(rest),
+        crowd::WAKER => crowd::waker(rest),
         "compat" => return compat::run(rest),
         "help" | "-h" | "--help" => {
             print!("{USAGE}");

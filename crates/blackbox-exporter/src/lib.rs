@@ -1,4 +1,4 @@
-//! The blackbox exporter: probes of endpoints over HTTP, TCP, DNS, ICMP, gRPC, unix and web sockets.
+//! The blackbox exporter: probes of endpoints over HTTP, TCP, UDP, DNS, ICMP, gRPC, unix and web sockets.
 //!
 //! `config` is the module file, `probers` holds one file a prober and the table that names them.
 //! They stand on `net` (names, addresses, connections), `tls`, `client` (one HTTP request), `dns`
@@ -17,6 +17,7 @@ pub mod history;
 pub mod live;
 pub mod log;
 pub mod net;
+pub mod pace;
 pub mod pages;
 pub mod probe;
 pub mod probers;

@@ -2,7 +2,6 @@
 
 use exporter_core::log::{self, Shape};
 use std::fmt::Display;
-use std::io::Write;
 use tracing::Level;
 
 /// Least severity and shape of probe logs.
@@ -59,8 +58,7 @@ impl ProbeLog {
         all.extend_from_slice(pairs);
         let mut line = log::line(self.settings.shape, level, source, message, &all);
         line.push('\n');
-        // Nobody is there to be told that the log is closed.
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        log::write(&line);
         self.lines.push_str(&line);
     }
 

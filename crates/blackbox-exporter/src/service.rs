@@ -5,6 +5,7 @@ use crate::config::{Config, Module};
 use crate::history::{History, Report};
 use crate::live::Live;
 use crate::log::LogSettings;
+use crate::pace::Pace;
 use crate::probe::{self, Probe};
 use crate::probers::{self, Prober};
 use crate::url;
@@ -55,7 +56,8 @@ pub struct Service {
     live: Arc<Live>,
     history: Arc<History>,
     settings: Settings,
-    turns: Semaphore,
+    places: Semaphore,
+    pace: Arc<Pace>,
     unknown: AtomicU64,
     spare: Mutex<Vec<Arena>>,
     gzip: Mutex<Option<Gzip>>,
@@ -85,7 +87,8 @@ impl Service {
             live,
             history,
             settings,
-            turns: Semaphore::new(settings.most_probes),
+            places: Semaphore::new(settings.most_probes),
+            pace: Arc::default(),
             unknown: AtomicU64::new(0),
             spare: Mutex::default(),
             gzip: Mutex::default(),
@@ -142,9 +145,9 @@ impl Service {
             Ok(asked) => asked,
             Err((status, why)) => return text(status, why),
         };
-        // A turn is part of the time that a probe gets.
+        // Waiting is part of the time that a probe gets.
         let patience = Duration::try_from_secs_f64(asked.timeout).unwrap_or_default();
-        let Ok(Ok(_turn)) = tokio::time::timeout(patience, self.turns.acquire()).await else {
+        let Ok(Ok(_place)) = tokio::time::timeout(patience, self.places.acquire()).await else {
             let why = "Too many probes at a time, try again later.";
             return text(StatusCode::SERVICE_UNAVAILABLE, why);
         };
@@ -321,7 +324,7 @@ pub struct ProbeHandler(pub Arc<Service>);
 impl Handler for ProbeHandler {
     fn handle(&self, request: Request) -> Answer<'_> {
         let (head, _) = request.into_parts();
-        Box::pin(self.0.answer(head))
+        Box::pin(self.0.pace.keep(self.0.answer(head)))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::build_info::BuildInfo;
 use crate::cli::{App, Dialect, Exit, Flag, Matches};
 use crate::collector::Definition;
-use crate::log::LogFlags;
+use crate::log::{self, LogFlags};
 use crate::web::flags::{MetricsFlags, WebFlags};
 use crate::web::{Listener, Server};
 use std::future::Future;
@@ -81,13 +81,15 @@ pub fn run(work: impl Future<Output = Result<(), String>>) -> i32 {
 
 /// The exit status of what was done; an error is logged.
 pub fn status(result: Result<(), String>) -> i32 {
-    match result {
+    let status = match result {
         Ok(()) => 0,
         Err(error) => {
             tracing::error!("{error}");
             1
         }
-    }
+    };
+    log::finish();
+    status
 }
 
 /// Flags that every exporter with a settable telemetry path has, read.

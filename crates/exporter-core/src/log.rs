@@ -1,11 +1,14 @@
 //! Log lines on standard error, one write a line: in the shape of promslog, or as the few exporters
 //! write them that are older than it.
 
+mod output;
+
+pub use output::{finish, write};
+
 use crate::cli::{FlagKind, FromFlag, Source};
 use crate::dialect::strconv::push_quoted;
 use jiff::Zoned;
 use std::fmt::{Debug, Write as _};
-use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -119,8 +122,7 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut line = render(event, self.shape, &Zoned::now());
         line.push('\n');
-        // Nobody is there to be told that the log is closed.
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        output::write(&line);
     }
 }
 

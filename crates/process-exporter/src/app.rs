@@ -209,7 +209,7 @@ async fn serve(
         systemd_socket: false,
         config_file: options.web_config_file.clone(),
         open_health: options.open_health,
-        health_address: String::new(),
+        health_address: options.health_address.clone(),
     };
     let path = options.telemetry_path.as_str();
     let mut server = launch::server(&web)?

@@ -222,19 +222,19 @@ impl Groups {
         };
         let now = &mut group.now;
         now.processes += 1;
-        now.resident += process.resident;
-        now.virtual_ = now.virtual_.saturating_add(process.virtual_);
-        now.swapped += process.swapped;
-        now.proportional.0 += process.proportional.0;
-        now.proportional.1 += process.proportional.1;
-        now.threads += process.threads;
-        now.maps += process.maps;
+        add(&mut now.resident, process.resident);
+        add(&mut now.virtual_, process.virtual_);
+        add(&mut now.swapped, process.swapped);
+        add(&mut now.proportional.0, process.proportional.0);
+        add(&mut now.proportional.1, process.proportional.1);
+        add(&mut now.threads, process.threads);
+        add(&mut now.maps, process.maps);
         now.oldest = Some(
             now.oldest
                 .map_or(process.started, |t| t.min(process.started)),
         );
         if let Some(open) = process.descriptors {
-            now.descriptors += open;
+            add(&mut now.descriptors, open);
             let ratio = open as f64 / process.limit as f64;
             // No descriptor under a limit of none is no number.
             if ratio > now.worst {
@@ -278,27 +278,24 @@ impl Groups {
         }
     }
 
-    /// Forgets what is not to be remembered: threads of groups without processes, names of threads
-    /// where there are too many, and with `remove_empty` groups without processes.
+    /// Forgets what is not to be remembered: names of threads where there are too many, and with
+    /// `remove_empty` groups without processes.
     pub fn end(&mut self, remove_empty: bool) {
         for (id, slot) in self.slots.iter_mut().enumerate() {
             let Some(group) = slot else {
                 continue;
             };
-            if group.now.processes == 0 {
-                group.threads = HashMap::new();
-                if remove_empty && group.expected {
+            if remove_empty && group.now.processes == 0 {
+                if group.expected {
                     group.totals = Counters::default();
-                } else if remove_empty {
+                    group.threads = HashMap::new();
+                } else {
                     self.by_name.remove(&group.name);
                     self.free.push(id);
                     *slot = None;
                 }
-            } else if group.threads.len() > ABSENT_NAMES {
-                let present = group.threads.values().filter(|t| t.count > 0).count();
-                if group.threads.len() - present > ABSENT_NAMES {
-                    group.threads.retain(|_, thread| thread.count > 0);
-                }
+            } else {
+                group.forget_threads();
             }
         }
     }
@@ -314,6 +311,11 @@ impl Groups {
     }
 }
 
+/// Files may tell any numbers.
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
+}
+
 /// Puts samples of all families but those that are left out.
 fn unless(left_out: LeftOut, out: &mut Arena) -> impl FnMut(&'static Family, &[&str], f64) {
     move |family, labels, value| {
@@ -324,6 +326,13 @@ fn unless(left_out: LeftOut, out: &mut Arena) -> impl FnMut(&'static Family, &[&
 }
 
 impl Group {
+    fn forget_threads(&mut self) {
+        let present = self.threads.values().filter(|t| t.count > 0).count();
+        if self.threads.len() - present > ABSENT_NAMES {
+            self.threads.retain(|_, thread| thread.count > 0);
+        }
+    }
+
     fn put(&self, out: &mut Arena, exposed: Exposed, functions: &[Box<str>]) {
         let name = &*self.name;
         let mut put = unless(exposed.left_out, out);

@@ -3,6 +3,7 @@
 use crate::users::Users;
 use exporter_core::dialect::regexp;
 use exporter_core::dialect::template::{Template, Value};
+use exporter_core::exposition::names::lossy;
 use jiff::Timestamp;
 use regex::{Captures, Regex};
 use std::cell::LazyCell;
@@ -169,9 +170,9 @@ impl<Read: FnOnce() -> Vec<String>> Facts<'_, Read> {
 type Matches = BTreeMap<String, String>;
 
 fn keep(matches: &mut Matches, pattern: &Regex, captures: &Captures<'_>) {
-    for (name, group) in pattern.capture_names().zip(captures.iter()) {
+    for (name, group) in regexp::names(pattern).zip(captures.iter()) {
         let text = group.map_or("", |g| g.as_str());
-        matches.insert(name.unwrap_or("").to_owned(), text.to_owned());
+        matches.insert(name.to_owned(), text.to_owned());
     }
 }
 
@@ -318,8 +319,10 @@ impl Naming {
                     false => Vec::new(),
                 };
                 let data = data(process, captured, facts.users, cgroups);
-                let mut name = String::new();
-                if let Err(error) = item.name.template.render(&data, &mut name) {
+                let mut name = Vec::new();
+                let result = item.name.template.render(&data, &mut name);
+                let name = lossy(&name).into_owned();
+                if let Err(error) = result {
                     tracing::debug!(pid = process.pid, name, error, "a template stopped");
                 }
                 Some(name)
@@ -342,17 +345,18 @@ fn data(process: &Identity, captured: Matches, users: &mut Users, cgroups: Vec<S
     let hundredths = i64::try_from(process.started).unwrap_or(i64::MAX);
     let nanoseconds = i128::from(hundredths) * 10_000_000;
     let started = Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::MAX);
-    // In the order in which the original prints them all.
-    Value::Record(vec![
-        ("Cgroups", Value::List(cgroups)),
-        ("Comm", Value::Text(process.comm.clone())),
-        ("ExeBase", Value::Text(process.exe_base().to_owned())),
-        ("ExeFull", Value::Text(process.exe_full().to_owned())),
-        ("Username", Value::Text(users.name(process.uid).to_owned())),
-        ("PID", Value::Int(i64::from(process.pid))),
-        ("StartTime", Value::Time(started)),
-        ("Matches", Value::Map(captured)),
-    ])
+    // Type and order are the original's, which prints them where a template asks for the whole.
+    let fields = vec![
+        ("Cgroups", Value::list(cgroups)),
+        ("Comm", Value::text(process.comm.as_str())),
+        ("ExeBase", Value::text(process.exe_base())),
+        ("ExeFull", Value::text(process.exe_full())),
+        ("Username", Value::text(users.name(process.uid))),
+        ("PID", Value::int(i64::from(process.pid))),
+        ("StartTime", Value::time(started)),
+        ("Matches", Value::map(captured)),
+    ];
+    Value::record("config.templateParams", fields)
 }
 
 #[cfg(test)]
@@ -436,8 +440,24 @@ mod tests {
                 "-Dapp=(?P<App>\\w+)(?P<No>!)?",
                 "map[:-Dapp=shop App:shop No:]",
             ),
+            (
+                "{{.Matches}}",
+                "(?<1x>v)(?P<n>m)|(?P<n>!)",
+                "map[:vm 1x:v n:]",
+            ),
             ("{{.Cgroups}}", ".", "[/a]"),
             ("a{{.Nope}}b", ".", "a"),
+            (
+                "{{.StartTime.Truncate 3600000000000}}",
+                ".",
+                "2026-03-04 05:00:00 +0000 UTC",
+            ),
+            (
+                "{{printf \"%T%v\" . .}}",
+                ".",
+                "*config.templateParams&{[/a] java java /opt/jvm/bin/java 4000000000 42 \
+                 2026-03-04 05:06:07.08 +0000 UTC map[:/]}",
+            ),
         ] {
             let text = format!("process_names:\n- name: '{template}'\n  cmdline: ['{cmdline}']\n");
             assert_eq!(

@@ -48,6 +48,9 @@ exporter_core::flags! {
         "web.config.file" web_config_file: PathBuf = [""];
         /// Answer health and readiness without the password that -web.config.file asks for.
         "web.open-health" open_health: bool = ["false"];
+        /// One more address that answers health and readiness and nothing else, without TLS and
+        /// passwords, for probes that have no client certificate.
+        "web.health-address" health_address: String = [""];
         /// Log every process that is found, matched or ignored, with its command line, and every file
         /// that cannot be read.
         "debug" debug: bool = ["false"];

@@ -6,9 +6,11 @@
 //! procfs nothing is read of it any more.
 
 mod look;
+mod run;
 mod sample;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use crate::families::LeftOut;
 use crate::groups::{Counters, Exposed, GroupId, Groups, Present};
@@ -17,9 +19,10 @@ use crate::procfs::{Entry, Procfs, Result, Task, parse, told};
 use exporter_core::exposition::Arena;
 use look::{Found, Look};
 use rustix::io::Errno;
-use sample::{Reader, Sample, Thread};
+use sample::{Extent, Reader, Sample};
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
+use threads::Thread;
 
 /// Which processes are named again at every collection.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,8 +85,8 @@ struct Process {
 enum Role {
     /// Of no interest for ever.
     Ignored,
-    /// In no group yet, since a collection in which not everything of it could be read, or all.
-    Unnamed { met: u32, partial: bool },
+    /// In no group yet; looked at again as if it were new.
+    Unnamed,
     /// In a group.
     Member(Box<Member>),
 }
@@ -155,10 +158,7 @@ impl Tracker {
         self.expect_groups();
         for process in self.processes.values_mut() {
             if matches!(process.role, Role::Ignored) {
-                process.role = Role::Unnamed {
-                    met: self.cycle,
-                    partial: false,
-                };
+                process.role = Role::Unnamed;
             }
         }
     }
@@ -206,7 +206,10 @@ impl Tracker {
         self.first_cycle.get_or_insert(now);
         self.cycle = self.cycle.wrapping_add(1);
         self.reader.swapless = self.reader.procfs.is_swapless();
-        self.reader.first = self.cycle == 1;
+        self.reader.extent = match self.cycle {
+            1 => Extent::Baseline,
+            _ => Extent::Whole,
+        };
         self.groups.begin();
         let mut orphans = Vec::new();
         match self.second_reader(listing.len()) {
@@ -248,25 +251,22 @@ impl Tracker {
     fn take(&mut self, entry: Entry, look: Look, orphans: &mut Vec<Orphan>) {
         let pid = entry.id;
         match look {
-            Look::Nothing => return,
-            Look::New(Ok(found)) => return self.meet(entry, *found, orphans),
-            Look::New(Err(error)) => return self.unreadable(pid, error),
-            Look::Same | Look::Again(_) | Look::Member(_) => {}
+            Look::Nothing { partial } => self.errors.partial += u64::from(partial),
+            Look::Same => self.see(entry),
+            Look::New(Ok(found)) => self.meet(entry, found, orphans),
+            Look::Member(Ok((sample, threads))) => {
+                self.see(entry);
+                self.follow(pid, sample, threads);
+            }
+            // As in the original it is forgotten, and new when it can be read again.
+            Look::New(Err(error)) | Look::Member(Err(error)) => self.unreadable(pid, error),
         }
-        if let Some(process) = self.processes.get_mut(&pid) {
+    }
+
+    fn see(&mut self, entry: Entry) {
+        if let Some(process) = self.processes.get_mut(&entry.id) {
             process.seen = self.cycle;
             process.inode = entry.inode;
-        }
-        match look {
-            Look::Again(Some(name)) => {
-                let group = self.groups.named(&name);
-                self.adopt(pid, group, None);
-            }
-            Look::Again(None) => orphans.push(Orphan { pid, sample: None }),
-            Look::Member(Ok((sample, threads))) => self.follow(pid, sample, threads),
-            // It stays, with its counters as they were, and is looked at again next time.
-            Look::Member(Err(error)) => self.unreadable(pid, error),
-            _ => {}
         }
     }
 
@@ -294,7 +294,7 @@ impl Tracker {
         }
     }
 
-    /// A process that is new.
+    /// A process that is new, or as good as new.
     fn meet(&mut self, entry: Entry, found: Found, orphans: &mut Vec<Orphan>) {
         let pid = entry.id;
         let sample = found.sample;
@@ -304,10 +304,7 @@ impl Tracker {
             inode: entry.inode,
             parent: found.parent,
             seen: self.cycle,
-            role: Role::Unnamed {
-                met: self.cycle,
-                partial: sample.partial,
-            },
+            role: Role::Unnamed,
         };
         match found.named {
             Some((name, threads)) => {
@@ -316,7 +313,7 @@ impl Tracker {
             }
             None => orphans.push(Orphan {
                 pid,
-                sample: Some(sample),
+                sample: Some(sample).filter(|_| found.whole),
             }),
         }
         self.processes.insert(pid, process);
@@ -342,13 +339,11 @@ impl Tracker {
 
     /// The same for a process that is known.
     fn adopt(&mut self, pid: u32, group: GroupId, sample: Option<Sample>) {
-        let counted = sample.as_ref().is_some_and(|s| s.partial);
         let mut sample = match sample.map_or_else(|| self.sample_of(pid), Ok) {
             Ok(sample) => sample,
             Err(error) => return self.unreadable(pid, error),
         };
         let threads = self.reader.thread_samples(pid, &mut sample, &[]);
-        self.errors.partial += u64::from(sample.partial && !counted);
         let member = self.welcome(pid, group, sample, threads);
         if let Some(process) = self.processes.get_mut(&pid) {
             process.role = Role::Member(member);
@@ -356,9 +351,9 @@ impl Tracker {
     }
 
     fn sample_of(&mut self, pid: u32) -> Result<Sample> {
-        let stat = self.reader.procfs.stat(Task { pid, tid: None })?;
+        let stat = self.reader.procfs.stat(Task::process(pid))?;
         let stat = parse::Stat { comm: &[], ..stat };
-        self.reader.sample(pid, &stat, None)
+        self.reader.sample(pid, &stat, None, self.reader.extent)
     }
 
     /// Adds a process to its group: what it has used since `earlier`, and what it is now.
@@ -378,31 +373,20 @@ impl Tracker {
             None => sample.counters,
         };
         let mut used = sample.counters.since(&base);
-        let group = member.group;
         if threads.len() > 1 {
-            // Each thread by itself: those that are gone take nothing away.
-            used.switches = [0; 2];
-            for thread in &threads {
-                let known = thread.among(&member.threads);
-                let known = known.map(|t| t.counters.switches).or_else(|| {
+            let at_first_sight = earlier.is_none() && !counts_fully;
+            let alone = earlier.filter(|_| member.threads.is_empty());
+            used.switches = switches_of(&threads, |thread| {
+                match (thread.among(&member.threads), alone) {
+                    (Some(known), _) => known.counters.switches,
                     // While it was alone the process told its numbers.
-                    let alone = thread.tid == pid && member.threads.is_empty();
-                    alone.then_some(earlier?.switches)
-                });
-                let base = match known {
-                    Some(known) => known,
-                    None if earlier.is_some() || counts_fully => [0; 2],
-                    None => thread.counters.switches,
-                };
-                for (used, (now, base)) in used
-                    .switches
-                    .iter_mut()
-                    .zip(thread.counters.switches.iter().zip(base))
-                {
-                    *used += now.saturating_sub(base);
+                    (None, Some(process)) if thread.tid == pid => process.switches,
+                    _ if at_first_sight => thread.counters.switches,
+                    _ => [0; 2],
                 }
-            }
+            });
         }
+        let group = member.group;
         self.groups.count(group, &used);
         self.place(group, &sample, &threads, &member.threads);
         member.sample = sample;
@@ -445,20 +429,18 @@ impl Tracker {
 
     /// What has no group is looked at again or never.
     fn ignore_the_rest(&mut self, now: u64) {
-        let (cycle, options) = (self.cycle, self.options);
-        let boot = self.reader.procfs.boot_time() * 100;
+        let options = self.options;
         for (pid, process) in &mut self.processes {
-            let Role::Unnamed { met, partial } = process.role else {
+            if !matches!(process.role, Role::Unnamed) {
                 continue;
-            };
-            // The original reads it again in vain each time.
-            self.errors.partial += u64::from(partial && met != cycle);
+            }
             let again = match options.recheck {
                 _ if !options.children => true,
                 Recheck::Never => false,
                 Recheck::Always => true,
                 Recheck::For(seconds) => {
-                    let end = (boot + process.start) as f64 / 100.0 + seconds;
+                    let started = self.reader.started(process.start);
+                    let end = started as f64 / 100.0 + seconds;
                     end > now as f64 / 100.0
                 }
             };
@@ -480,7 +462,7 @@ impl Tracker {
             match &process.role {
                 Role::Member(member) => break Some(member.group),
                 Role::Ignored => break None,
-                Role::Unnamed { .. } => {}
+                Role::Unnamed => {}
             }
             // A number used again may make a ring.
             if way.contains(&next) || !samples.contains_key(&next) {
@@ -504,4 +486,15 @@ impl Tracker {
             }
         }
     }
+}
+
+/// What threads have switched since `base`, each by itself: those that are gone take nothing away.
+fn switches_of(threads: &[Thread], base: impl Fn(&Thread) -> [u64; 2]) -> [u64; 2] {
+    threads.iter().fold([0; 2], |[voluntary, not], thread| {
+        let (now, base) = (thread.counters.switches, base(thread));
+        [
+            voluntary.saturating_add(now[0].saturating_sub(base[0])),
+            not.saturating_add(now[1].saturating_sub(base[1])),
+        ]
+    })
 }

@@ -2,7 +2,7 @@
 //! line. It ends with its input.
 
 use std::fs::File;
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -85,6 +85,7 @@ impl Workload {
                 let (command, argument) = order.split_once(' ').unwrap();
                 match command {
                     "burn" => burn(argument),
+                    "write" => write(argument),
                     "rename" => std::fs::write("/proc/thread-self/comm", argument).unwrap(),
                     other => panic!("unknown order {other}"),
                 }
@@ -117,6 +118,14 @@ fn burn(hundredths: &str) {
     while spent() < start + wanted {
         std::hint::black_box((0..10_000u64).sum::<u64>());
     }
+}
+
+/// Writes so many KiB to a file beside the program, which is gone afterwards.
+fn write(kibibytes: &str) {
+    let length: usize = kibibytes.parse().unwrap();
+    let dir = std::env::current_exe().unwrap();
+    let mut file = tempfile::tempfile_in(dir.parent().unwrap()).unwrap();
+    file.write_all(&vec![1; length << 10]).unwrap();
 }
 
 /// Hundredths of a second that this thread has been on a processor.

@@ -243,7 +243,7 @@ pub async fn send(outgoing: Outgoing<'_>, times: &mut Times) -> Result<Answer, T
     drop(connecting);
     let waiting = Waiting::begin(times);
     let (response, driver) = match http2 {
-        true => over_http2(outgoing, stream).await,
+        true => Box::pin(over_http2(outgoing, stream)).await,
         false => over_http1(outgoing, waiting.watch(stream), via.as_ref()).await,
     }?;
     let first_byte = waiting.end();
@@ -398,7 +398,7 @@ async fn connect(
     let mut stream: Box<dyn Stream> = Box::new(stream);
     let mut session = None;
     if let Some(via) = via {
-        (stream, session) = via.enter(stream, outgoing, times).await?;
+        (stream, session) = Box::pin(via.enter(stream, outgoing, times)).await?;
     }
     if !url.is_tls() {
         return Ok((stream, session, open, false));

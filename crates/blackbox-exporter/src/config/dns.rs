@@ -76,6 +76,8 @@ pub struct Dns {
     pub query_type: String,
     /// Class as written, empty for `IN`.
     pub query_class: String,
+    /// Whether name and type are told in labels.
+    pub query_info: bool,
     /// Whether the server may ask others.
     pub recursion_desired: bool,
     /// Codes that are success, `None` for NOERROR only.
@@ -99,6 +101,7 @@ impl Default for Dns {
             query_name: String::new(),
             query_type: String::new(),
             query_class: String::new(),
+            query_info: false,
             recursion_desired: true,
             valid_rcodes: None,
             answer: RecordRules::default(),
@@ -130,6 +133,9 @@ impl Dns {
         dns.ip = IpChoice::read(&mut fields, problems);
         dns.dns_over_tls = fields
             .get("dns_over_tls", problems, scalar::boolean)
+            .unwrap_or(false);
+        dns.query_info = fields
+            .get("query_info", problems, scalar::boolean)
             .unwrap_or(false);
         dns.recursion_desired = fields
             .get("recursion_desired", problems, scalar::boolean)
@@ -173,6 +179,7 @@ impl Dns {
         section.text("query_class", &self.query_class);
         section.text("query_name", &self.query_name);
         section.text("query_type", &self.query_type);
+        section.flag("query_info", self.query_info);
         section.flag("recursion_desired", self.recursion_desired);
         let codes = self.valid_rcodes.iter().flatten().map(String::as_str);
         section.texts("valid_rcodes", codes);

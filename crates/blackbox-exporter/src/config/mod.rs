@@ -13,6 +13,7 @@ mod icmp;
 mod script;
 mod size;
 mod tls;
+mod udp;
 mod values;
 mod websocket;
 
@@ -26,6 +27,7 @@ pub use self::http::{Compression, HeaderRule, Http};
 pub use self::icmp::Icmp;
 pub use self::script::{Step, Tcp, Unix};
 pub use self::tls::{TlsOptions, TlsVersion};
+pub use self::udp::Udp;
 pub use self::values::{IpChoice, Pattern, Secret};
 pub use self::websocket::WebSocket;
 
@@ -59,6 +61,9 @@ pub struct Module {
     pub http: Http,
     /// Settings of the TCP prober.
     pub tcp: Tcp,
+    /// Settings of the UDP prober, `None` where the module has neither prober nor section. Modules
+    /// of the original, which knows none, show as they do there.
+    pub udp: Option<Udp>,
     /// Settings of the ICMP prober.
     pub icmp: Icmp,
     /// Settings of the DNS prober.
@@ -170,6 +175,10 @@ impl Module {
         if let Some(node) = fields.node("tcp") {
             module.tcp = Tcp::read(node, notes);
         }
+        module.udp = match fields.node("udp") {
+            Some(node) => Some(Udp::read(node, notes)),
+            None => (module.prober == "udp").then(Udp::default),
+        };
         if let Some(node) = fields.node("unix") {
             module.unix = Unix::read(node, notes);
         }
@@ -207,6 +216,9 @@ impl Module {
         }
         section.section("http", self.http.tree());
         section.section("tcp", self.tcp.tree());
+        if let Some(udp) = &self.udp {
+            section.section("udp", udp.tree());
+        }
         section.section("icmp", self.icmp.tree());
         section.section("dns", self.dns.tree());
         section.section("grpc", self.grpc.tree());

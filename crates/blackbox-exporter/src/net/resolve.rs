@@ -2,7 +2,7 @@
 //! does it. Nothing blocks: a lookup ends where its future is dropped.
 
 use super::address::{Address, literal};
-use super::order;
+use super::{dial, order};
 use crate::dns::message::{Message, Question};
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::TcpStream;
 
 /// Which addresses are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,8 @@ impl Resolver {
             order::sort(&mut addresses);
             return only(addresses, host, family);
         }
-        let mut addresses = self.ask(host, family).await?;
+        // On the heap, or probes of addresses would have room for questions and answers.
+        let mut addresses = Box::pin(self.ask(host, family)).await?;
         order::sort(&mut addresses);
         only(addresses, host, family)
     }
@@ -203,13 +204,7 @@ async fn exchange(server: SocketAddr, question: &Question, use_tcp: bool) -> io:
 }
 
 async fn over_udp(server: SocketAddr, query: &[u8], id: u16) -> io::Result<Message> {
-    let any = if server.is_ipv4() {
-        "0.0.0.0:0"
-    } else {
-        "[::]:0"
-    };
-    let socket = UdpSocket::bind(any).await?;
-    socket.connect(server).await?;
+    let socket = dial::datagrams(server, None).await?;
     socket.send(query).await?;
     let mut buffer = [0; 1500];
     loop {

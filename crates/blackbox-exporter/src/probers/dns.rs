@@ -12,7 +12,6 @@ use crate::{debug, error};
 use exporter_core::dialect::regexp;
 use exporter_core::exposition::Family;
 use exporter_core::web::listen::port_number;
-use std::net::SocketAddr;
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UdpSocket;
@@ -43,6 +42,11 @@ static SUCCEEDED: Family = Family::gauge(
     "Whether a response arrived that could be read.",
 );
 static SERIAL: Family = Family::gauge("probe_dns_serial", &[], "Serial number of the zone.");
+static QUERY_INFO: Family = Family::gauge(
+    "probe_dns_query_info",
+    &["query_name", "query_type"],
+    "Constant 1, labelled with the name and type that were asked for, where the module has query_info.",
+);
 
 /// Families of this prober.
 pub fn families() -> Vec<&'static Family> {
@@ -53,6 +57,7 @@ pub fn families() -> Vec<&'static Family> {
         &ADDITIONAL,
         &SUCCEEDED,
         &SERIAL,
+        &QUERY_INFO,
     ];
     [address::FAMILIES, own].concat()
 }
@@ -75,6 +80,10 @@ pub async fn probe(probe: &mut Probe<'_>) -> bool {
     let mut measured = Measured::default();
     let settings = &probe.module.dns;
     let kind = query_type(settings);
+    if settings.query_info {
+        let (name, kind) = (query_name(probe), word(TYPES, kind, "TYPE"));
+        probe.out.put(&QUERY_INFO, &[name, &kind], 1.0);
+    }
     let response = ask(probe, &mut measured).await;
     let connect = (measured.exchange - measured.request).max(0.0);
     let resolve = probe.lookup_seconds;
@@ -113,6 +122,14 @@ fn query_type(settings: &Dns) -> u16 {
     match settings.query_type.as_str() {
         "" => 255,
         text => number(TYPES, text).unwrap_or(255),
+    }
+}
+
+/// The name of the module, or else that of the request.
+fn query_name<'a>(probe: &Probe<'a>) -> &'a str {
+    match probe.module.dns.query_name.as_str() {
+        "" => probe.hostname,
+        name => name,
     }
 }
 
@@ -214,12 +231,8 @@ async fn exchange(
     let source = dial::source(&settings.source_ip_address)?;
     let port = port_number(port).map_err(|e| e.to_string())?;
     let server = address.with_port(port);
-    let name = match settings.query_name.as_str() {
-        "" => probe.hostname,
-        name => name,
-    };
     let question = Question {
-        name: name.to_owned(),
+        name: query_name(probe).to_owned(),
         kind: query_type(settings),
         class: number(CLASSES, &settings.query_class).unwrap_or(1),
     };
@@ -228,19 +241,7 @@ async fn exchange(
     let io = |e: std::io::Error| e.to_string();
     match transport {
         Transport::Udp => {
-            let local = source.map_or_else(
-                || {
-                    if server.is_ipv4() {
-                        "0.0.0.0:0".parse()
-                    } else {
-                        "[::]:0".parse()
-                    }
-                },
-                |ip| Ok(SocketAddr::new(ip, 0)),
-            );
-            let socket = UdpSocket::bind(local.map_err(|_| "no local address".to_owned())?).await;
-            let socket = socket.map_err(io)?;
-            socket.connect(server).await.map_err(io)?;
+            let socket = dial::datagrams(server, source).await.map_err(io)?;
             let _stopwatch = Stopwatch::start(request);
             over_udp(&socket, &query, id).await
         }

@@ -6,6 +6,7 @@ pub mod http;
 pub mod icmp;
 pub mod script;
 pub mod tcp;
+pub mod udp;
 pub mod unix;
 pub mod websocket;
 
@@ -38,6 +39,11 @@ pub static TABLE: &[Prober] = &[
         name: "tcp",
         run: |p| Box::pin(tcp::probe(p)),
         families: tcp::families,
+    },
+    Prober {
+        name: "udp",
+        run: |p| Box::pin(udp::probe(p)),
+        families: udp::families,
     },
     Prober {
         name: "icmp",

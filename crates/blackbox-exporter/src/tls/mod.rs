@@ -268,11 +268,18 @@ fn base_config(options: &TlsOptions) -> Result<ClientConfig, String> {
         ));
     }
     let versions = versions(options)?;
+    match client_certificate(options)? {
+        None => anonymous(&versions),
+        identity => new_config(&versions, identity),
+    }
+}
+
+fn new_config(versions: &Versions, identity: Option<Identity>) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(PROVIDER.clone())
-        .with_protocol_versions(&versions)
+        .with_protocol_versions(versions)
         .map_err(|e| format!("tls_config: {e}"))?
         .with_root_certificates(rustls::RootCertStore::empty());
-    let mut config = match client_certificate(options)? {
+    let mut config = match identity {
         Some((chain, key)) => builder
             .with_client_auth_cert(chain, key)
             .map_err(|e| format!("tls_config: client certificate: {e}"))?,
@@ -282,6 +289,24 @@ fn base_config(options: &TlsOptions) -> Result<ClientConfig, String> {
     config.resumption = Resumption::disabled();
     Ok(config)
 }
+
+/// A configuration without client certificate. They differ in their versions only and are kept: making
+/// one allocates a store of sessions that no probe uses.
+fn anonymous(versions: &Versions) -> Result<ClientConfig, String> {
+    type Kept = Vec<(Vec<ProtocolVersion>, ClientConfig)>;
+    static KEPT: Mutex<Kept> = Mutex::new(Vec::new());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = versions.iter().map(|v| v.version);
+    if let Some((_, config)) = kept.iter().find(|k| wanted.clone().eq(k.0.iter().copied())) {
+        return Ok(config.clone());
+    }
+    let config = new_config(versions, None)?;
+    kept.push((wanted.collect(), config.clone()));
+    Ok(config)
+}
+
+/// Versions of TLS that are offered.
+type Versions = [&'static SupportedProtocolVersion];
 
 fn versions(options: &TlsOptions) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
     let min = options.min_version.unwrap_or(TlsVersion::Tls12);

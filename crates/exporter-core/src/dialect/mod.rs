@@ -5,4 +5,5 @@ pub mod no_proxy;
 pub mod regexp;
 pub mod strconv;
 pub mod template;
+pub mod unicode;
 pub mod yaml;

@@ -1,5 +1,7 @@
 //! Numbers and words as Go's `strconv` reads them.
 
+use super::unicode;
+
 /// The words of a boolean.
 pub fn parse_bool(text: &str) -> Option<bool> {
     match text {
@@ -121,22 +123,29 @@ fn underscored(text: &str, base: u32, prefixed: bool) -> Option<u64> {
 pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\u{b}' => out.push_str("\\v"),
-            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
+        push_escaped(out, c, '"', false);
     }
     out.push('"');
+}
+
+/// Appends a character as Go writes it between quotes of this kind, or with ASCII alone.
+pub fn push_escaped(out: &mut String, c: char, quote: char, ascii: bool) {
+    let shown = unicode::is_print(c) && (c.is_ascii() || !ascii);
+    match c {
+        '\\' => out.push_str("\\\\"),
+        c if c == quote => out.extend(['\\', c]),
+        c if shown => out.push(c),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\u{7}' => out.push_str("\\a"),
+        '\u{8}' => out.push_str("\\b"),
+        '\u{c}' => out.push_str("\\f"),
+        '\u{b}' => out.push_str("\\v"),
+        c if c.is_ascii() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+        c if c <= '\u{ffff}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+        c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+    }
 }
 
 #[cfg(test)]

@@ -28,12 +28,37 @@ const LARGEST: usize = 16 << 20;
 pub type Result<T> = std::result::Result<T, Errno>;
 
 /// A task: a process, or one of its threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Task {
-    /// Process.
-    pub pid: u32,
-    /// Thread, where it is one.
-    pub tid: Option<u32>,
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    id: u32,
+    /// The directory of the threads of its process, where it is one of them.
+    siblings: Option<&'a Threads>,
+}
+
+impl Task<'_> {
+    /// A process as a whole.
+    pub fn process(pid: u32) -> Task<'static> {
+        Task {
+            id: pid,
+            siblings: None,
+        }
+    }
+}
+
+/// The threads of a process.
+#[derive(Debug)]
+pub struct Threads {
+    dir: OwnedFd,
+}
+
+impl Threads {
+    /// One of them.
+    pub fn task(&self, tid: u32) -> Task<'_> {
+        Task {
+            id: tid,
+            siblings: Some(self),
+        }
+    }
 }
 
 /// One entry of a listing.
@@ -82,8 +107,8 @@ impl Procfs {
             buffer: vec![0; PIECE],
         };
         let stat = path.join("stat");
-        let boot_time = procfs
-            .read(c"stat")
+        let boot_time = open(&procfs.dir, c"stat")
+            .and_then(|file| procfs.read(&file))
             .and_then(|b| parse::boot_time(b).ok_or(Errno::INVAL));
         procfs.boot_time = boot_time.map_err(|e| {
             format!(
@@ -128,7 +153,8 @@ impl Procfs {
     /// We have one number only, the one that this tree calls us by.
     fn is_own_namespace(&mut self) -> bool {
         let own = std::process::id().to_string();
-        let Ok(status) = self.read(c"self/status") else {
+        let status = open(&self.dir, c"self/status");
+        let Ok(status) = status.and_then(|file| self.read(&file)) else {
             return false;
         };
         let line = status
@@ -152,39 +178,38 @@ impl Procfs {
         // The path anew: what was mounted over or remounted is seen, as the original sees it.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = fs::openat(CWD, &self.path, flags, Mode::empty())?;
-        list(dir, out)
+        list(&dir, out)
     }
 
     /// The threads of a process.
-    pub fn threads(&self, pid: u32, out: &mut Vec<Entry>) -> Result<()> {
-        let mut path = [0; NAME];
-        let path = name(&mut path, Task { pid, tid: None }, "task");
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        list(fs::openat(&self.dir, path, flags, Mode::empty())?, out)
+    pub fn threads(&self, pid: u32, out: &mut Vec<Entry>) -> Result<Threads> {
+        let dir = self.open_dir(pid, "task")?;
+        list(&dir, out)?;
+        Ok(Threads { dir })
     }
 
     /// `stat`
-    pub fn stat(&mut self, task: Task) -> Result<parse::Stat<'_>> {
+    pub fn stat(&mut self, task: Task<'_>) -> Result<parse::Stat<'_>> {
         parse::stat(self.read_of(task, "stat")?).ok_or(Errno::INVAL)
     }
 
     /// `status`
-    pub fn status(&mut self, task: Task) -> Result<parse::Status> {
+    pub fn status(&mut self, task: Task<'_>) -> Result<parse::Status> {
         parse::status(self.read_of(task, "status")?).ok_or(Errno::INVAL)
     }
 
     /// Bytes read from and written to storage.
-    pub fn io(&mut self, task: Task) -> Result<(u64, u64)> {
+    pub fn io(&mut self, task: Task<'_>) -> Result<(u64, u64)> {
         parse::io(self.read_of(task, "io")?).ok_or(Errno::INVAL)
     }
 
     /// The kernel function that the task waits in.
-    pub fn wchan(&mut self, task: Task) -> Result<Option<Cow<'_, str>>> {
+    pub fn wchan(&mut self, task: Task<'_>) -> Result<Option<Cow<'_, str>>> {
         Ok(parse::wchan(self.read_of(task, "wchan")?))
     }
 
     /// Nanoseconds on a processor and turns; `None` where the kernel does not count.
-    pub fn schedstat(&mut self, task: Task) -> Option<(u64, u64)> {
+    pub fn schedstat(&mut self, task: Task<'_>) -> Option<(u64, u64)> {
         if !self.live {
             return None;
         }
@@ -199,30 +224,28 @@ impl Procfs {
         {
             return Ok(limit);
         }
-        let bytes = self.read_of(Task { pid, tid: None }, "limits")?;
+        let bytes = self.read_of(Task::process(pid), "limits")?;
         parse::file_limit(bytes).ok_or(Errno::INVAL)
     }
 
     /// Number of open descriptors.
     pub fn descriptors(&mut self, pid: u32) -> Result<u64> {
-        let mut path = [0; NAME];
-        let path = name(&mut path, Task { pid, tid: None }, "fd");
         if self.counts_descriptors {
+            let mut path = [0; NAME];
+            let path = name(&mut path, pid, "fd");
             let stat = fs::statat(&self.dir, path, AtFlags::empty())?;
             if stat.st_size > 0 {
                 return Ok(stat.st_size.unsigned_abs());
             }
         }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut count = 0;
-        let dir = fs::openat(&self.dir, path, flags, Mode::empty())?;
-        each(dir, |_, _| count += 1)?;
+        each(&self.open_dir(pid, "fd")?, |_, _| count += 1)?;
         Ok(count)
     }
 
     /// Proportional bytes, resident and swapped.
     pub fn proportional(&mut self, pid: u32) -> Result<(u64, u64)> {
-        let task = Task { pid, tid: None };
+        let task = Task::process(pid);
         match self.read_of(task, "smaps_rollup") {
             Ok(bytes) => parse::smaps_rollup(bytes).ok_or(Errno::INVAL),
             Err(Errno::NOENT) => {
@@ -235,8 +258,7 @@ impl Procfs {
 
     /// Number of memory mappings.
     pub fn maps(&mut self, pid: u32) -> Result<u64> {
-        let mut path = [0; NAME];
-        let file = self.open_file(name(&mut path, Task { pid, tid: None }, "maps"))?;
+        let file = self.open_of(Task::process(pid), "maps")?;
         let mut count = 0;
         loop {
             let length = rustix::io::read(&file, &mut self.buffer[..])?;
@@ -249,7 +271,7 @@ impl Procfs {
 
     /// Arguments.
     pub fn cmdline(&mut self, pid: u32) -> Result<Vec<String>> {
-        let task = Task { pid, tid: None };
+        let task = Task::process(pid);
         // The kernel gives as much as there is room for.
         if self.live {
             let bytes = self.read_of(task, "cmdline")?;
@@ -263,57 +285,63 @@ impl Procfs {
 
     /// Paths of control groups; none where they cannot be read.
     pub fn cgroups(&mut self, pid: u32) -> Vec<String> {
-        let bytes = self.read_whole(Task { pid, tid: None }, "cgroup");
+        let bytes = self.read_whole(Task::process(pid), "cgroup");
         bytes.map_or_else(|_| Vec::new(), |bytes| parse::cgroup(&bytes))
     }
 
     /// Whether a file of a task can be opened.
-    pub fn has(&self, task: Task, file: &str) -> bool {
-        let mut path = [0; NAME];
-        self.open_file(name(&mut path, task, file)).is_ok()
+    pub fn has(&self, task: Task<'_>, file: &str) -> bool {
+        self.open_of(task, file).is_ok()
     }
 
-    fn open_file(&self, path: &CStr) -> Result<OwnedFd> {
-        fs::openat(
-            &self.dir,
-            path,
-            OFlags::RDONLY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
+    fn open_dir(&self, pid: u32, dir: &str) -> Result<OwnedFd> {
+        let mut path = [0; NAME];
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        fs::openat(&self.dir, name(&mut path, pid, dir), flags, Mode::empty())
     }
 
-    fn read_of(&mut self, task: Task, file: &str) -> Result<&[u8]> {
+    /// What is below `task` is looked up from there: on the way from the top the kernel would look
+    /// at the process again each time.
+    fn open_of(&self, task: Task<'_>, file: &str) -> Result<OwnedFd> {
+        let dir = task.siblings.map_or(&self.dir, |threads| &threads.dir);
         let mut path = [0; NAME];
-        self.read(name(&mut path, task, file))
+        open(dir, name(&mut path, task.id, file))
     }
 
     /// A file that comes in one piece.
-    fn read(&mut self, path: &CStr) -> Result<&[u8]> {
-        let file = self.open_file(path)?;
-        let length = rustix::io::read(&file, &mut self.buffer[..])?;
+    fn read_of(&mut self, task: Task<'_>, file: &str) -> Result<&[u8]> {
+        let file = self.open_of(task, file)?;
+        self.read(&file)
+    }
+
+    fn read(&mut self, file: &OwnedFd) -> Result<&[u8]> {
+        let length = rustix::io::read(file, &mut self.buffer[..])?;
         Ok(&self.buffer[..length])
     }
 
     /// A file that comes in as many pieces as it takes.
-    fn read_whole(&mut self, task: Task, file: &str) -> Result<Vec<u8>> {
-        let mut path = [0; NAME];
-        let file = self.open_file(name(&mut path, task, file))?;
+    fn read_whole(&mut self, task: Task<'_>, file: &str) -> Result<Vec<u8>> {
+        let file = self.open_of(task, file)?;
         let mut bytes = Vec::new();
         loop {
-            let length = rustix::io::read(&file, &mut self.buffer[..])?;
-            bytes.extend_from_slice(&self.buffer[..length]);
-            if length == 0 || bytes.len() > LARGEST {
+            let piece = self.read(&file)?;
+            bytes.extend_from_slice(piece);
+            if piece.is_empty() || bytes.len() > LARGEST {
                 return Ok(bytes);
             }
         }
     }
 }
 
-/// Longest path: two numbers, `task` and a file.
-const NAME: usize = 64;
+fn open(dir: &OwnedFd, path: &CStr) -> Result<OwnedFd> {
+    fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}
 
-/// `PID/FILE` or `PID/task/TID/FILE`.
-fn name<'a>(buffer: &'a mut [u8; NAME], task: Task, file: &str) -> &'a CStr {
+/// Longest path: a number and a file.
+const NAME: usize = 32;
+
+/// `ID/FILE`
+fn name<'a>(buffer: &'a mut [u8; NAME], id: u32, file: &str) -> &'a CStr {
     let mut length = 0;
     let mut push = |text: &str| {
         let end = length + text.len();
@@ -322,12 +350,7 @@ fn name<'a>(buffer: &'a mut [u8; NAME], task: Task, file: &str) -> &'a CStr {
             length = end;
         }
     };
-    let mut number = itoa::Buffer::new();
-    push(number.format(task.pid));
-    if let Some(tid) = task.tid {
-        push("/task/");
-        push(number.format(tid));
-    }
+    push(itoa::Buffer::new().format(id));
     push("/");
     push(file);
     // The rest of the buffer is zeros.
@@ -335,7 +358,7 @@ fn name<'a>(buffer: &'a mut [u8; NAME], task: Task, file: &str) -> &'a CStr {
 }
 
 /// Entries whose names are numbers.
-fn list(dir: OwnedFd, out: &mut Vec<Entry>) -> Result<()> {
+fn list(dir: &OwnedFd, out: &mut Vec<Entry>) -> Result<()> {
     each(dir, |name, inode| {
         let name = name.to_bytes();
         let is_number = name.iter().all(u8::is_ascii_digit) && name.len() < 10;
@@ -346,7 +369,7 @@ fn list(dir: OwnedFd, out: &mut Vec<Entry>) -> Result<()> {
     })
 }
 
-fn each(dir: OwnedFd, mut visit: impl FnMut(&CStr, u64)) -> Result<()> {
+fn each(dir: &OwnedFd, mut visit: impl FnMut(&CStr, u64)) -> Result<()> {
     let mut buffer = [MaybeUninit::uninit(); 16 << 10];
     let mut entries = RawDir::new(dir.as_fd(), &mut buffer);
     while let Some(entry) = entries.next() {

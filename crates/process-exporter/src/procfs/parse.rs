@@ -126,7 +126,9 @@ pub fn file_limit(bytes: &[u8]) -> Option<u64> {
         let gap = memchr::memmem::find(line, b"  ")?;
         let mut values = line[gap..].split(|b| *b == b' ').filter(|v| !v.is_empty());
         let soft = resource(values.next()?)?;
-        resource(values.next()?)?;
+        // The original asks no more of the hard limit, but that it has no sign.
+        let hard = values.next()?;
+        hard.first()?.is_ascii_alphanumeric().then_some(())?;
         if line.starts_with(b"Max open files ") {
             limit = soft;
         }
@@ -143,17 +145,16 @@ fn resource(text: &[u8]) -> Option<u64> {
 
 /// Bytes of `Pss` and `SwapPss` of `smaps_rollup`. The first line names the address range.
 pub fn smaps_rollup(bytes: &[u8]) -> Option<(u64, u64)> {
-    let end = memchr::memchr(b'\n', bytes)?;
-    let mut lines = bytes[end + 1..]
-        .split(|b| *b == b'\n')
-        .filter(|l| !l.is_empty());
+    let head = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+    let rest = &bytes[head..];
+    let mut lines = rest.split(|b| *b == b'\n').filter(|l| !l.is_empty());
     let is_number = |line: &[u8]| {
         let at = memchr::memchr(b':', line)?;
         kibibytes(&line[at + 1..])
     };
     lines
         .all(|line| line.starts_with(b"VmFlags") || is_number(line).is_some())
-        .then(|| proportional(&bytes[end..]))
+        .then(|| proportional(rest))
 }
 
 /// The same, summed over all mappings of `smaps`.
@@ -310,13 +311,19 @@ Max nice priority         0                    0
         let unlimited = LIMITS.replace("1024     ", "unlimited");
         assert_eq!(file_limit(unlimited.as_bytes()), Some(u64::MAX));
         assert_eq!(file_limit(LIMITS.replace("1024", "-1").as_bytes()), None);
+        let hard = |text| file_limit(LIMITS.replace("1048576", text).as_bytes());
+        assert_eq!(
+            (hard("1e6"), hard("-1"), hard("")),
+            (Some(1024), None, Some(1024))
+        );
         assert_eq!(file_limit(b"Limit\nMax open files\n"), None);
         assert_eq!(file_limit(b"Limit\n"), Some(0));
         assert_eq!(
             smaps_rollup(ROLLUP.as_bytes()),
             Some((120 * 1024, 6 * 1024))
         );
-        assert_eq!(smaps_rollup(b""), None);
+        assert_eq!(smaps_rollup(b""), Some((0, 0)));
+        assert_eq!(smaps_rollup(b"Pss: 5 kB"), Some((0, 0)));
         assert_eq!(smaps_rollup(b"range\nPss 5\n"), None);
         let twice = format!("{ROLLUP}{ROLLUP}");
         assert_eq!(smaps(twice.as_bytes()), Some((240 * 1024, 12 * 1024)));

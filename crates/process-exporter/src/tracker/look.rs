@@ -4,7 +4,8 @@
 //! costs more processor time than one, and is done only until the first answer is given: then
 //! everything is read of every process, and somebody waits for it.
 
-use super::sample::{Reader, Sample, Thread};
+use super::sample::{Extent, Reader, Sample};
+use super::threads::Thread;
 use super::{Member, Process, Role};
 use crate::naming::{Identity, Naming};
 use crate::procfs::{Entry, Result, Task, parse};
@@ -14,14 +15,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What was found.
 pub(super) enum Look {
-    /// Nothing can be told of it.
-    Nothing,
-    /// It is known, and still there.
+    /// Nothing can be told of it; whether that is for want of a part of it only.
+    Nothing { partial: bool },
+    /// It is of no interest, and still there.
     Same,
-    /// It is new.
-    New(Result<Box<Found>>),
-    /// It is known and in no group. The name of a group that it belongs to now.
-    Again(Option<String>),
+    /// It is new, or in no group yet, which makes it as good as new.
+    New(Result<Found>),
     /// It is in a group.
     Member(Result<(Sample, Vec<Thread>)>),
 }
@@ -31,6 +30,8 @@ pub(super) struct Found {
     pub(super) start: u64,
     pub(super) parent: i32,
     pub(super) sample: Sample,
+    /// The sample holds all that is exposed.
+    pub(super) whole: bool,
     /// The group that it belongs to, and its threads.
     pub(super) named: Option<(String, Vec<Thread>)>,
 }
@@ -51,24 +52,30 @@ impl Reader {
         let pid = entry.id;
         // The name is kept: everything else is read into the same buffer.
         let mut comm = [0; 256];
-        let (stat, comm) = match self.procfs.stat(Task { pid, tid: None }) {
+        let (stat, comm) = match self.procfs.stat(Task::process(pid)) {
             Ok(stat) => {
                 let length = stat.comm.len().min(comm.len());
                 comm[..length].copy_from_slice(&stat.comm[..length]);
                 let stat = parse::Stat { comm: &[], ..stat };
                 (stat, &comm[..length])
             }
-            Err(_) => return Look::Nothing,
+            // The original knows for ever what it ignores.
+            Err(_) if known.is_some_and(|p| matches!(p.role, Role::Ignored)) => return Look::Same,
+            Err(_) => return Look::Nothing { partial: false },
         };
-        match known.filter(|p| p.start == stat.start).map(|p| &p.role) {
+        let role = known.filter(|p| p.start == stat.start).map(|p| &p.role);
+        match role {
             Some(Role::Ignored) => Look::Same,
-            Some(Role::Unnamed { .. }) => self.look_again(pid, &stat, comm, naming),
             Some(Role::Member(member)) => Look::Member(self.look_at_member(pid, &stat, member)),
-            None => match self.look_at_new(pid, &stat, comm, naming) {
-                Ok(Some(found)) => Look::New(Ok(Box::new(found))),
-                Ok(None) => Look::Nothing,
-                Err(error) => Look::New(Err(error)),
-            },
+            Some(Role::Unnamed) | None => {
+                // What was looked at in vain before will hardly be exposed now.
+                let extent = match role {
+                    Some(_) if self.procfs.is_live() => Extent::Access,
+                    _ => self.extent,
+                };
+                self.look_at_new(pid, &stat, comm, extent, naming)
+                    .unwrap_or_else(|error| Look::New(Err(error)))
+            }
         }
     }
 
@@ -78,22 +85,28 @@ impl Reader {
         stat: &parse::Stat<'_>,
         member: &Member,
     ) -> Result<(Sample, Vec<Thread>)> {
-        let mut sample = self.sample(pid, stat, Some(&member.sample))?;
+        let mut sample = self.sample(pid, stat, Some(&member.sample), self.extent)?;
         let threads = self.thread_samples(pid, &mut sample, &member.threads);
         Ok((sample, threads))
     }
 
-    /// `None` where its command line cannot be read, which is told nowhere.
     fn look_at_new(
         &mut self,
         pid: u32,
         stat: &parse::Stat<'_>,
         comm: &[u8],
+        extent: Extent,
         naming: &Naming,
-    ) -> Result<Option<Found>> {
-        let mut sample = self.sample(pid, stat, None)?;
+    ) -> Result<Look> {
+        let mut sample = self.sample(pid, stat, None, extent)?;
+        // The kernel lets anybody list threads; of a tree of files it may be the part that fails.
+        let threads = match self.procfs.is_live() {
+            true => None,
+            false => Some(self.thread_samples(pid, &mut sample, &[])),
+        };
         let Ok(arguments) = self.procfs.cmdline(pid) else {
-            return Ok(None);
+            let partial = sample.partial;
+            return Ok(Look::Nothing { partial });
         };
         let identity = self.identity(pid, stat, comm, arguments, sample.uid);
         tracing::debug!(
@@ -102,33 +115,21 @@ impl Reader {
             cmdline = identity.command_line(),
             "found a process"
         );
-        let named = self.name(&identity, naming).map(|name| {
-            let threads = self.thread_samples(pid, &mut sample, &[]);
+        let name = self.name(&identity, naming);
+        if name.is_some() && extent != self.extent {
+            sample = self.sample(pid, stat, None, self.extent)?;
+        }
+        let named = name.map(|name| {
+            let threads = threads.unwrap_or_else(|| self.thread_samples(pid, &mut sample, &[]));
             (name, threads)
         });
-        Ok(Some(Found {
+        Ok(Look::New(Ok(Found {
             start: stat.start,
             parent: stat.ppid,
             sample,
+            whole: extent == self.extent,
             named,
-        }))
-    }
-
-    /// A process that is known and in no group: its names may have changed.
-    fn look_again(
-        &mut self,
-        pid: u32,
-        stat: &parse::Stat<'_>,
-        comm: &[u8],
-        naming: &Naming,
-    ) -> Look {
-        let task = Task { pid, tid: None };
-        let (Ok(arguments), Ok(status)) = (self.procfs.cmdline(pid), self.procfs.status(task))
-        else {
-            return Look::Same;
-        };
-        let identity = self.identity(pid, stat, comm, arguments, status.uid);
-        Look::Again(self.name(&identity, naming))
+        })))
     }
 
     fn identity(

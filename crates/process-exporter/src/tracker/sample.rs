@@ -1,14 +1,11 @@
-//! One look at a process and its threads.
-//!
-//! A task that has not been on a processor since the last look has read, written and switched
-//! nothing, and waits where it waited: its `schedstat` tells that for a fraction of what the other
-//! files cost. It is read before them, so that what happens in between is seen the next time.
+//! One look at a process. Its `schedstat`, `status` and `wchan` are those of its first thread, its
+//! `io` is that of all.
 
 use super::Options;
+use super::run::Run;
 use crate::groups::{Counters, Present};
 use crate::procfs::{Entry, Procfs, Result, Task, parse, told};
 use crate::users::Users;
-use exporter_core::exposition::names::lossy;
 use rustix::io::Errno;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,38 +21,25 @@ pub(super) struct Sample {
     pub(super) present: Present,
     /// Not everything could be read.
     pub(super) partial: bool,
-    ran: Option<(u64, u64)>,
-    /// Something of `io` or `wchan` could not be read.
-    hidden: bool,
+    /// It may have read or written since the last look, or any of its threads.
+    pub(super) moved: bool,
+    run: Run,
+    no_io: bool,
+    no_wchan: bool,
 }
 
-/// What was seen of a thread.
-#[derive(Clone, Debug)]
-pub(super) struct Thread {
-    pub(super) tid: u32,
-    start: u64,
-    pub(super) name: Box<str>,
-    pub(super) state: u8,
-    pub(super) waiting: u16,
-    pub(super) counters: Counters,
-    ran: Option<(u64, u64)>,
-}
-
-impl Thread {
-    /// The same thread among those of another look, which are sorted.
-    pub(super) fn among<'a>(&self, others: &'a [Thread]) -> Option<&'a Thread> {
-        find(others, self.tid).filter(|other| other.start == self.start)
+impl Sample {
+    fn take_stat(&mut self, stat: &parse::Stat<'_>, page_size: u64) {
+        self.start = stat.start;
+        self.state = stat.state;
+        self.counters.utime = stat.utime;
+        self.counters.stime = stat.stime;
+        self.counters.minor_faults = stat.minor_faults;
+        self.counters.major_faults = stat.major_faults;
+        self.present.resident = stat.rss.saturating_mul(page_size);
+        self.present.virtual_ = stat.vsize;
+        self.present.threads = stat.threads;
     }
-}
-
-fn find(threads: &[Thread], tid: u32) -> Option<&Thread> {
-    let at = threads.binary_search_by_key(&tid, |t| t.tid).ok()?;
-    threads.get(at)
-}
-
-/// Whether a task has not run between two looks.
-fn rested(earlier: Option<(u64, u64)>, now: Option<(u64, u64)>, states: [u8; 2]) -> bool {
-    now.is_some() && earlier == now && !states.contains(&b'R')
 }
 
 /// Names of kernel functions, numbered from 1.
@@ -63,7 +47,7 @@ fn rested(earlier: Option<(u64, u64)>, now: Option<(u64, u64)>, states: [u8; 2])
 pub(super) struct Functions(Mutex<Vec<Box<str>>>);
 
 impl Functions {
-    fn number(&self, name: &str) -> u16 {
+    pub(super) fn number(&self, name: &str) -> u16 {
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = names.iter().position(|n| **n == *name);
         let index = known.unwrap_or_else(|| {
@@ -80,6 +64,17 @@ impl Functions {
     }
 }
 
+/// What a sample is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Extent {
+    /// To tell whose the process is, and whether all can be read.
+    Access,
+    /// To tell what is used later, too.
+    Baseline,
+    /// To be exposed.
+    Whole,
+}
+
 /// Reads processes for a tracker.
 pub(super) struct Reader {
     pub(super) procfs: Procfs,
@@ -88,9 +83,9 @@ pub(super) struct Reader {
     pub(super) options: Options,
     /// Nothing can be swapped out.
     pub(super) swapless: bool,
-    /// In the collection at the start, which is not exposed.
-    pub(super) first: bool,
-    threads: Vec<Entry>,
+    /// What this collection is for.
+    pub(super) extent: Extent,
+    pub(super) listing: Vec<Entry>,
 }
 
 impl Reader {
@@ -101,8 +96,8 @@ impl Reader {
             users: Users::default(),
             options,
             swapless: false,
-            first: true,
-            threads: Vec::new(),
+            extent: Extent::Baseline,
+            listing: Vec::new(),
         }
     }
 
@@ -112,7 +107,7 @@ impl Reader {
             procfs: self.procfs.another()?,
             functions: self.functions.clone(),
             users: Users::default(),
-            threads: Vec::new(),
+            listing: Vec::new(),
             ..*self
         })
     }
@@ -123,94 +118,98 @@ impl Reader {
         pid: u32,
         stat: &parse::Stat<'_>,
         earlier: Option<&Sample>,
+        extent: Extent,
     ) -> Result<Sample> {
-        let task = Task { pid, tid: None };
-        let ran = match stat.threads {
-            1 => self.procfs.schedstat(task),
-            _ => None,
+        let task = Task::process(pid);
+        let lasting = extent > Extent::Access;
+        let run = match lasting {
+            true => Run::look(&mut self.procfs, task, earlier.map(|e| e.run)),
+            false => Run::default(),
         };
-        let rested = earlier.filter(|e| {
-            let states = [e.state, stat.state];
-            e.present.threads == 1 && rested(e.ran, ran, states)
-        });
-        let mut sample = match rested {
-            Some(earlier) => earlier.clone(),
-            None => Sample::default(),
-        };
-        sample.start = stat.start;
-        sample.state = stat.state;
-        sample.ran = ran;
-        let counters = &mut sample.counters;
-        counters.utime = stat.utime;
-        counters.stime = stat.stime;
-        counters.minor_faults = stat.minor_faults;
-        counters.major_faults = stat.major_faults;
+        let rested = earlier.filter(|e| run.rests_since(e.run, [e.state, stat.state]));
+        let mut sample = rested.cloned().unwrap_or_default();
+        sample.run = run;
+        sample.take_stat(stat, self.procfs.page_size());
         if rested.is_none() || !self.swapless {
             let status = self.procfs.status(task)?;
             sample.uid = status.uid;
             sample.present.swapped = status.swap;
             sample.counters.switches = [status.voluntary, status.nonvoluntary];
         }
-        sample.present.resident = stat.rss.saturating_mul(self.procfs.page_size());
-        sample.present.virtual_ = stat.vsize;
-        sample.present.threads = stat.threads;
-        sample.present.limit = self.procfs.file_limit(pid)?;
-        if rested.is_none() {
-            self.read_hidden(task, &mut sample, earlier);
+        let switched = earlier.is_some_and(|e| e.counters.switches != sample.counters.switches);
+        sample.run.settle(switched || stat.state == b'R');
+        if lasting {
+            sample.present.limit = self.procfs.file_limit(pid)?;
         }
-        let mut partial = sample.hidden;
-        // What is not exposed needs no count that nothing forbids.
-        let descriptors = match self.first && self.procfs.counts_descriptors() {
-            true => Ok(0),
-            false => self.procfs.descriptors(pid),
-        };
-        sample.present.descriptors = match descriptors {
-            Ok(count) => Some(count),
-            Err(error) => {
-                failed(pid, "fd", error);
-                partial = true;
-                None
-            }
-        };
-        partial |= !self.read_proportional(pid, &mut sample);
-        if self.options.maps && !self.first {
-            sample.present.maps = self.procfs.maps(pid).unwrap_or_else(|error| {
-                failed(pid, "maps", error);
-                partial = true;
-                0
-            });
+        if lasting && rested.is_none() {
+            self.read_wchan(pid, &mut sample);
         }
-        sample.partial = partial;
+        let alone = |e: &Sample| e.present.threads == 1 && stat.threads == 1;
+        match rested.is_some_and(alone) {
+            true => sample.moved = false,
+            false => self.read_io(pid, &mut sample, earlier),
+        }
+        let mut whole = !sample.no_io && !sample.no_wchan;
+        whole &= self.read_descriptors(pid, &mut sample, extent);
+        whole &= self.read_proportional(pid, &mut sample, extent);
+        whole &= self.read_maps(pid, &mut sample, extent);
+        sample.partial = !whole;
         Ok(sample)
     }
 
-    /// What not everybody may read of everybody.
-    fn read_hidden(&mut self, task: Task, sample: &mut Sample, earlier: Option<&Sample>) {
-        match self.procfs.io(task) {
-            Ok((read, written)) => {
-                sample.counters.read = read;
-                sample.counters.written = written;
-            }
-            Err(error) => {
-                failed(task.pid, "io", error);
-                sample.hidden = true;
-                if let Some(earlier) = earlier {
-                    sample.counters.read = earlier.counters.read;
-                    sample.counters.written = earlier.counters.written;
-                }
-            }
-        }
-        match self.procfs.wchan(task) {
+    fn read_wchan(&mut self, pid: u32, sample: &mut Sample) {
+        match self.procfs.wchan(Task::process(pid)) {
             Ok(function) => sample.waiting = function.map_or(0, |f| self.functions.number(&f)),
             Err(error) => {
-                failed(task.pid, "wchan", error);
-                sample.hidden = true;
+                failed(pid, "wchan", error);
+                sample.no_wchan = true;
             }
         }
     }
 
+    fn read_io(&mut self, pid: u32, sample: &mut Sample, earlier: Option<&Sample>) {
+        let known = earlier.map(|e| (e.counters.read, e.counters.written));
+        let now = self.procfs.io(Task::process(pid));
+        if let Err(error) = now {
+            failed(pid, "io", error);
+        }
+        sample.no_io = now.is_err();
+        // What may not be read of a process may not be read of its threads.
+        let moved = now.is_ok_and(|bytes| Some(bytes) != known);
+        sample.moved = !self.procfs.is_live() || known.is_none() || moved;
+        let bytes = now.ok().or(known).unwrap_or_default();
+        (sample.counters.read, sample.counters.written) = bytes;
+    }
+
     /// Whether all went well.
-    fn read_proportional(&mut self, pid: u32, sample: &mut Sample) -> bool {
+    fn read_descriptors(&mut self, pid: u32, sample: &mut Sample, extent: Extent) -> bool {
+        // What is not exposed needs no count that nothing forbids.
+        let count = match extent < Extent::Whole && self.procfs.counts_descriptors() {
+            true => Ok(0),
+            false => self.procfs.descriptors(pid),
+        };
+        if let Err(error) = count {
+            failed(pid, "fd", error);
+        }
+        sample.present.descriptors = count.ok();
+        count.is_ok()
+    }
+
+    /// Whether all went well.
+    fn read_maps(&mut self, pid: u32, sample: &mut Sample, extent: Extent) -> bool {
+        if !self.options.maps || extent < Extent::Whole {
+            return true;
+        }
+        let count = self.procfs.maps(pid);
+        if let Err(error) = count {
+            failed(pid, "maps", error);
+        }
+        sample.present.maps = count.unwrap_or(0);
+        count.is_ok()
+    }
+
+    /// Whether all went well.
+    fn read_proportional(&mut self, pid: u32, sample: &mut Sample, extent: Extent) -> bool {
         sample.present.proportional = (0, 0);
         let limit = self.options.proportional_limit;
         if !self.options.proportional {
@@ -220,12 +219,13 @@ impl Reader {
             tracing::debug!(pid, "too large for its smaps to be read");
             return true;
         }
-        // Kernel threads and zombies have no memory to tell of. The collection at the start is not
-        // exposed: what may be read is as good as read, and who may read io may read this.
+        // Kernel threads and zombies have no memory to tell of. Of what is not exposed, what may be
+        // read is as good as read, and who may read io may read this.
         let live = self.procfs.is_live();
-        let result = match (live && sample.present.virtual_ == 0, live && self.first) {
+        let baseline = live && extent < Extent::Whole;
+        let result = match (live && sample.present.virtual_ == 0, baseline) {
             (true, _) => Err(Errno::SRCH),
-            (false, true) if sample.hidden => Err(Errno::ACCESS),
+            (false, true) if sample.no_io || sample.no_wchan => Err(Errno::ACCESS),
             (false, true) => Ok((0, 0)),
             (false, false) => self.procfs.proportional(pid),
         };
@@ -240,97 +240,8 @@ impl Reader {
             }
         }
     }
-
-    /// The threads of a process, none where it has only one. `earlier` are those of the last look.
-    /// Where they cannot be listed, the sample is not whole.
-    pub(super) fn thread_samples(
-        &mut self,
-        pid: u32,
-        sample: &mut Sample,
-        earlier: &[Thread],
-    ) -> Vec<Thread> {
-        // A tree of files may say one thing and hold another.
-        if self.procfs.is_live() && sample.present.threads < 2 {
-            return Vec::new();
-        }
-        let mut listing = std::mem::take(&mut self.threads);
-        listing.clear();
-        let mut threads = Vec::new();
-        match self.procfs.threads(pid, &mut listing) {
-            Ok(()) => {
-                threads.reserve_exact(listing.len());
-                listing.sort_unstable_by_key(|entry| entry.id);
-                for entry in &listing {
-                    let task = Task {
-                        pid,
-                        tid: Some(entry.id),
-                    };
-                    threads.extend(self.thread(task, find(earlier, entry.id)));
-                }
-            }
-            Err(error) => {
-                failed(pid, "task", error);
-                sample.partial = true;
-            }
-        }
-        self.threads = listing;
-        if threads.len() < 2 {
-            threads = Vec::new();
-        }
-        threads
-    }
-
-    fn thread(&mut self, task: Task, known: Option<&Thread>) -> Option<Thread> {
-        let ran = self.procfs.schedstat(task);
-        let stat = self.procfs.stat(task).ok()?;
-        let known = known.filter(|k| k.start == stat.start);
-        let mut thread = Thread {
-            tid: task.tid.unwrap_or(task.pid),
-            start: stat.start,
-            name: lossy(stat.comm).into(),
-            state: stat.state,
-            waiting: 0,
-            counters: Counters {
-                utime: stat.utime,
-                stime: stat.stime,
-                minor_faults: stat.minor_faults,
-                major_faults: stat.major_faults,
-                ..Counters::default()
-            },
-            ran,
-        };
-        if let Some(known) = known
-            && rested(known.ran, ran, [known.state, thread.state])
-        {
-            thread.waiting = known.waiting;
-            thread.counters.switches = known.counters.switches;
-            (thread.counters.read, thread.counters.written) =
-                (known.counters.read, known.counters.written);
-            return Some(thread);
-        }
-        let status = self.procfs.status(task).ok()?;
-        thread.counters.switches = [status.voluntary, status.nonvoluntary];
-        // The original leaves out threads without this file, which a mounted procfs always has.
-        if !self.procfs.is_live() && !self.procfs.has(task, "cmdline") {
-            return None;
-        }
-        match self.procfs.io(task) {
-            Ok((read, written)) => {
-                thread.counters.read = read;
-                thread.counters.written = written;
-            }
-            Err(_) => {
-                let known = known.map_or((0, 0), |k| (k.counters.read, k.counters.written));
-                (thread.counters.read, thread.counters.written) = known;
-            }
-        }
-        if let Ok(function) = self.procfs.wchan(task) {
-            thread.waiting = function.map_or(0, |f| self.functions.number(&f));
-        }
-        Some(thread)
-    }
 }
 
-fn failed(pid: u32, file: &str, error: Errno) {
+pub(super) fn failed(pid: u32, file: &str, error: Errno) {
     tracing::debug!(pid, file, error = told(error), "a file could not be read");
 }

@@ -127,14 +127,16 @@ fn processes_born_later_count_from_their_birth() {
         "context_switches_total{ctxswitchtype=\"voluntary\",groupname=\"g:late\"}",
     ];
     assert_eq!(values(&tracker, series), [Some(0.7), Some(4.0)]);
-    // A file that fails once makes it no new process.
+    // A process of which a file fails once is new the next time, as in the original.
     fs::rename(tree.path().join("8/status"), tree.path().join("8/gone")).unwrap();
     fs::create_dir(tree.path().join("8/status")).unwrap();
     tracker.collect().unwrap();
     assert_eq!(tracker.errors().read, 1);
+    let procs = ["num_procs{groupname=\"g:late\"}"];
+    assert_eq!(values(&tracker, procs), [Some(0.0)]);
     tree.put(8, &files);
     tracker.collect().unwrap();
-    assert_eq!(values(&tracker, series), [Some(0.7), Some(4.0)]);
+    assert_eq!(values(&tracker, series), [Some(1.4), Some(8.0)]);
 }
 
 #[test]
@@ -267,6 +269,16 @@ fn threads_are_pooled_by_name() {
         values(&tracker, [series[2], series[3]]),
         [Some(0.5), Some(11.0)]
     );
+    // So it does when the whole group was away.
+    tree.remove(20);
+    tracker.collect().unwrap();
+    assert_eq!(values(&tracker, [series[2]]), [None]);
+    tree.put(
+        25,
+        &many(vec![(25, thread("many", 10, 4)), (26, thread("net", 5, 1))]),
+    );
+    tracker.collect().unwrap();
+    assert_eq!(values(&tracker, [series[2]]), [Some(0.5)]);
 }
 
 #[test]
@@ -363,6 +375,31 @@ fn names_are_looked_at_again_only_where_told() {
             "{recheck:?} {children}"
         );
     }
+}
+
+#[test]
+fn what_is_looked_at_again_may_have_another_parent_and_fail_otherwise() {
+    let tree = Tree::new();
+    let child = |parent| Files {
+        parent,
+        ..named("x")
+    };
+    tree.put(7, &named("a"));
+    tree.put(8, &child(1));
+    let options = Options {
+        recheck: Recheck::Always,
+        ..OPTIONS
+    };
+    let mut tracker = tracker(&tree, options);
+    fs::remove_file(tree.path().join("8/wchan")).unwrap();
+    tracker.collect().unwrap();
+    assert_eq!(tracker.errors().partial, 1);
+    let procs = ["num_procs{groupname=\"g:a\"}"];
+    assert_eq!(values(&tracker, procs), [Some(1.0)]);
+    tree.put(8, &child(7));
+    tracker.collect().unwrap();
+    assert_eq!(tracker.errors().partial, 1);
+    assert_eq!(values(&tracker, procs), [Some(2.0)]);
 }
 
 #[test]

@@ -494,7 +494,8 @@ async fn credentials(
         basic(&user, &password)
     } else if let Some(oauth) = &client.oauth2 {
         let agent = agent.unwrap_or_else(|| HeaderValue::from_static(USER_AGENT));
-        token::authorization(oauth, &agent).await?
+        // On the heap, or every probe would have room for the exchange of a token.
+        Box::pin(token::authorization(oauth, &agent)).await?
     } else {
         return Ok(None);
     };

@@ -178,9 +178,12 @@ fn unicode(text: &str) -> Result<Option<(String, &str)>, String> {
 
 /// Names of scripts and of a category that are as short as the codes of scripts, which are no names
 /// in Go.
-const SHORT_NAMES: [&str; 9] = [
-    "ahom", "cham", "kawi", "lisu", "mark", "modi", "newa", "thai", "toto",
+const SHORT_NAMES: [&str; 10] = [
+    "ahom", "cham", "kawi", "lisu", "mark", "miao", "modi", "newa", "thai", "toto",
 ];
+
+/// Names of classes that are neither category nor script.
+const WHOLES: [&str; 3] = ["any", "ascii", "assigned"];
 
 /// Names of the category of surrogates, which the crate does not have.
 const SURROGATES: [&str; 2] = ["cs", "surrogate"];
@@ -198,11 +201,17 @@ fn known(name: &str) -> Option<String> {
     if SURROGATES.contains(&name.as_str()) {
         return Some(name);
     }
-    // The crate takes `isgreek` too, and one property.
-    let is_other = name.starts_with("is") || name == "whitespace";
-    let is_known =
-        !is_other && is_word && !is_code && regex::Regex::new(&format!("\\p{{{name}}}")).is_ok();
-    is_known.then_some(name)
+    // The crate takes `isgreek` too.
+    if is_code || !is_word || name.starts_with("is") {
+        return None;
+    }
+    if WHOLES.contains(&name.as_str()) {
+        return Some(name);
+    }
+    // Named by kind, because the crate knows properties too, of which RE2 has none.
+    let kinds = ["gc", "sc"].map(|kind| format!("{kind}={name}"));
+    let exists = |name: &String| regex::Regex::new(&format!("\\p{{{name}}}")).is_ok();
+    kinds.into_iter().find(exists)
 }
 
 /// A character written with a backslash: its code point, which may be a surrogate, and what follows.

@@ -57,6 +57,32 @@ fn reason(error: &regex::Error) -> String {
     last.trim_start_matches("error: ").to_owned()
 }
 
+/// The names of a pattern's groups as they were written, the whole first; those without one have
+/// the empty name, and one name may stand twice.
+pub fn names(regex: &Regex) -> impl Iterator<Item = &str> {
+    regex
+        .capture_names()
+        .map(|name| name.map_or("", written_name))
+}
+
+/// A name for a group whose own the crate does not take, because it begins with a digit or so many
+/// others have it already.
+fn distinct_name(name: &str, before: usize) -> String {
+    format!("_{before}.{name}")
+}
+
+/// The name that was written for a group of this name.
+fn written_name(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(_, written)| written)
+}
+
+/// The first group of this name that has matched.
+fn named<'t>(captures: &regex::Captures<'t>, name: &str) -> Option<regex::Match<'t>> {
+    let others = (0..captures.len()).map(|before| distinct_name(name, before));
+    let first = captures.name(name);
+    first.or_else(|| others.into_iter().find_map(|other| captures.name(&other)))
+}
+
 /// Replaces `$name`, `${name}`, `$1` and `$$` of a template by what the groups of a match hold, as
 /// Go's `Expand` does: a name is the longest run of letters, digits and underscores, and one that
 /// does not exist is empty.
@@ -75,7 +101,7 @@ pub fn expand(template: &str, captures: &regex::Captures<'_>) -> String {
                 // A number has no leading zeros.
                 let found = match name.parse::<usize>() {
                     Ok(index) if name.len() == 1 || !name.starts_with('0') => captures.get(index),
-                    _ => captures.name(name),
+                    _ => named(captures, name),
                 };
                 out.push_str(found.map_or("", |m| m.as_str()));
                 rest = tail;
@@ -160,6 +186,8 @@ mod tests {
             (r"[\x{D800}]|b", "b", true),
             (r"^\p{uppercase letter}\p{L}\P{Cs}$", "AbC", true),
             (r"x\B", "xy", true),
+            (r"^\Bé", "é", true),
+            (r"^é\B.", "éa", false),
             (r"(?:(?:a{10}){10}){10}|b", "b", true),
             (r"(a{1000}){0}b", "b", true),
         ] {
@@ -248,6 +276,24 @@ mod tests {
         ] {
             assert_eq!(expand(template, &captures), text, "{template}");
         }
+        let regex = compile(r"(?<1x>a)|(?P<n>b)|(?P<n>c)(?<1x>d)").unwrap();
+        assert_eq!(
+            names(&regex).collect::<Vec<_>>(),
+            ["", "1x", "n", "n", "1x"]
+        );
+        for (text, expanded) in [("a", "a,"), ("b", ",b"), ("cd", "d,c")] {
+            let captures = regex.captures(text).unwrap();
+            assert_eq!(expand("$1x,$n", &captures), expanded);
+        }
+    }
+
+    #[test]
+    fn groups_that_are_never_there_are_counted() {
+        let regex = compile(r"(?P<n>a){0}(b){0,0}?c").unwrap();
+        let captures = regex.captures("abc").unwrap();
+        let spans = captures.iter().map(|group| group.map(|g| g.as_str()));
+        assert_eq!(spans.collect::<Vec<_>>(), [Some("c"), None, None]);
+        assert_eq!(names(&regex).collect::<Vec<_>>(), ["", "n", ""]);
     }
 
     proptest! {

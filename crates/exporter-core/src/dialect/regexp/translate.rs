@@ -59,6 +59,8 @@ struct Part {
     is_atom: bool,
     /// Whether it is a single character.
     is_literal: bool,
+    /// Its groups that capture, each as an empty one.
+    groups: String,
 }
 
 impl Part {
@@ -70,6 +72,7 @@ impl Part {
             repeats: 1,
             is_atom: true,
             is_literal: false,
+            groups: String::new(),
         }
     }
 
@@ -123,6 +126,7 @@ impl Group {
             repeats: parts.iter().map(|p| p.repeats).max().unwrap_or(1),
             is_atom: parts.len() == 1 && parts[0].is_atom,
             is_literal: false,
+            groups: parts.iter().map(|p| p.groups.as_str()).collect(),
             text: parts.into_iter().map(|p| p.text).collect(),
         };
         self.branches.push(branch);
@@ -234,6 +238,7 @@ impl Parser {
         let mut levels = branches.iter().map(|b| b.levels).max().unwrap_or(1);
         let mut instructions = branches.iter().map(|b| b.instructions).sum::<u64>() + count - 1;
         let repeats = branches.iter().map(|b| b.repeats).max().unwrap_or(1);
+        let mut groups: String = branches.iter().map(|b| b.groups.as_str()).collect();
         levels += u32::from(count > 1);
         let texts: Vec<_> = branches.iter().map(|b| b.text.as_str()).collect();
         let inner = texts.join("|");
@@ -244,10 +249,12 @@ impl Parser {
             Open::Capture(name) => {
                 levels += 1;
                 instructions += 2;
-                match name {
-                    Some(name) => format!("(?P<{name}>{inner})"),
-                    None => format!("({inner})"),
-                }
+                let opening = match name {
+                    Some(name) => format!("(?P<{name}>"),
+                    None => "(".to_owned(),
+                };
+                groups.insert_str(0, &format!("{opening})"));
+                format!("{opening}{inner})")
             }
         };
         within_limits(Part {
@@ -257,6 +264,7 @@ impl Parser {
             repeats,
             is_atom: true,
             is_literal: false,
+            groups,
         })
     }
 
@@ -310,7 +318,7 @@ impl Parser {
                 return Err(format!("invalid named capture: \"{opening}{name}>\""));
             }
             let name = self.keep_name(name);
-            self.open(Open::Capture(name));
+            self.open(Open::Capture(Some(name)));
             return Ok(rest);
         }
         let (flags, opens, rest) = self.read_flags(&text[2..]).ok_or_else(|| {
@@ -324,14 +332,14 @@ impl Parser {
         Ok(rest)
     }
 
-    /// A name this crate takes: one that begins with a digit or is there already cannot be referred to.
-    fn keep_name(&mut self, name: &str) -> Option<String> {
-        let taken = self.names.iter().any(|n| n == name);
-        if taken || name.starts_with(|c: char| c.is_ascii_digit()) {
-            return None;
-        }
+    /// A name that the crate takes, which [`super::written_name`] reads.
+    fn keep_name(&mut self, name: &str) -> String {
+        let before = self.names.iter().filter(|n| *n == name).count();
         self.names.push(name.to_owned());
-        Some(name.to_owned())
+        match before {
+            0 if !name.starts_with(|c: char| c.is_ascii_digit()) => name.to_owned(),
+            before => super::distinct_name(name, before),
+        }
     }
 
     /// Flags up to `)` or `:`, and whether it is the latter, which opens a group.
@@ -362,8 +370,7 @@ impl Parser {
             Some(b'A') => r"\A",
             Some(b'z') => r"\z",
             Some(b'b') => r"(?-u:\b)",
-            // Between two characters of a multi-byte letter there is no position in text.
-            Some(b'B') => r"\B",
+            Some(b'B') => r"(?-u:\B)",
             Some(b'Q') => {
                 let (quoted, rest) = text[2..].split_once(r"\E").unwrap_or((&text[2..], ""));
                 for c in quoted.chars() {
@@ -420,13 +427,21 @@ fn repetition(part: Part, written: &str, lazy: bool) -> Result<Part, String> {
             }
         }
     };
+    let text = match written {
+        // The crate would forget groups that are never there; what never matches keeps them.
+        "{0}" | "{0,0}" if !part.groups.is_empty() => {
+            format!("(?:{}{})?", class::NOTHING, part.groups)
+        }
+        _ => format!("{wrapped}{written}{}", if lazy { "?" } else { "" }),
+    };
     Ok(Part {
-        text: format!("{wrapped}{written}{}", if lazy { "?" } else { "" }),
+        text,
         levels: part.levels + 1,
         instructions: instructions.max(1),
         repeats,
         is_atom: false,
         is_literal: false,
+        groups: part.groups,
     })
 }
 

@@ -1,9 +1,9 @@
 //! From nodes and data to text.
 
-use super::fmt;
-use super::functions;
-use super::time;
-use super::{Branch, Command, Node, Operand, Pipe, Template, Value};
+use super::functions::{self, Given};
+use super::methods;
+use super::value::{Value, Whole};
+use super::{Branch, Command, Node, Operand, Pipe, Template, fmt};
 
 /// Templates that call each other; a template that calls itself for ever ends here.
 const DEPTH: usize = 100;
@@ -13,7 +13,7 @@ const STEPS: usize = 100_000;
 pub(super) struct Machine<'a> {
     template: &'a Template,
     variables: Vec<(&'a str, Value)>,
-    out: &'a mut String,
+    out: &'a mut Vec<u8>,
     depth: usize,
     steps: usize,
 }
@@ -26,7 +26,7 @@ enum Flow {
     Continue,
 }
 
-pub(super) fn render(template: &Template, data: &Value, out: &mut String) -> Result<(), String> {
+pub(super) fn render(template: &Template, data: &Value, out: &mut Vec<u8>) -> Result<(), String> {
     let mut machine = Machine {
         template,
         variables: vec![("$", data.clone())],
@@ -58,44 +58,38 @@ impl<'a> Machine<'a> {
 
     fn node(&mut self, node: &'a Node, dot: &Value) -> Result<Flow, String> {
         self.step()?;
-        match node {
-            Node::Text(text) => self.out.push_str(text),
+        let scope = self.variables.len();
+        let flow = match node {
+            Node::Text(text) => {
+                self.out.extend_from_slice(text.as_bytes());
+                return Ok(Flow::On);
+            }
             Node::Action(pipe) => {
                 let value = self.pipe(pipe, dot)?;
                 if pipe.variables.is_empty() {
-                    match value {
-                        Value::Nil => self.out.push_str("<no value>"),
-                        value => fmt::push(self.out, &value),
-                    }
+                    fmt::push_printable(self.out, &value);
                 }
+                return Ok(Flow::On);
             }
             Node::If(branch) => {
-                let scope = self.variables.len();
                 let value = self.pipe(&branch.pipe, dot)?;
-                let nodes = match truth(&value) {
-                    true => &branch.then,
-                    false => &branch.otherwise,
-                };
-                let flow = self.nodes(nodes, dot)?;
-                self.variables.truncate(scope);
-                return Ok(flow);
+                self.nodes(branch.taken(value.truth()), dot)?
             }
             Node::With(branch) => {
-                let scope = self.variables.len();
                 let value = self.pipe(&branch.pipe, dot)?;
-                let flow = match truth(&value) {
-                    true => self.nodes(&branch.then, &value)?,
-                    false => self.nodes(&branch.otherwise, dot)?,
-                };
-                self.variables.truncate(scope);
-                return Ok(flow);
+                let truth = value.truth();
+                self.nodes(branch.taken(truth), if truth { &value } else { dot })?
             }
-            Node::Range(branch) => return self.range(branch, dot),
-            Node::Call { name, argument } => self.call(name, argument.as_ref(), dot)?,
-            Node::Break => return Ok(Flow::Break),
-            Node::Continue => return Ok(Flow::Continue),
-        }
-        Ok(Flow::On)
+            Node::Range(branch) => self.range(branch, dot)?,
+            Node::Call { name, argument } => {
+                self.call(name, argument.as_ref(), dot)?;
+                Flow::On
+            }
+            Node::Break => Flow::Break,
+            Node::Continue => Flow::Continue,
+        };
+        self.variables.truncate(scope);
+        Ok(flow)
     }
 
     fn call(&mut self, name: &str, argument: Option<&'a Pipe>, dot: &Value) -> Result<(), String> {
@@ -117,74 +111,52 @@ impl<'a> Machine<'a> {
     }
 
     fn range(&mut self, branch: &'a Branch, dot: &Value) -> Result<Flow, String> {
+        // Until there is an element, the variables hold the whole.
+        let whole = self.pipe(&branch.pipe, dot)?;
+        let declared = branch.pipe.variables.len();
+        if matches!(whole, Value::Whole(..)) && declared > 1 {
+            return Err("range over a number takes one variable".to_owned());
+        }
         let scope = self.variables.len();
-        let pipe = &branch.pipe;
-        // The variables take the elements, not the whole.
-        let whole = self.commands(pipe, dot)?;
         let mut empty = true;
-        let mut each = |machine: &mut Self, key: Value, value: Value| {
+        for (key, value) in elements(&whole)? {
             empty = false;
-            machine.step()?;
-            match pipe.variables.as_slice() {
-                [] => {}
-                [one] if matches!(whole, Value::Int(_)) => machine.bind(pipe, one, key)?,
-                [one] => machine.bind(pipe, one, value.clone())?,
-                [first, second, ..] => {
-                    machine.bind(pipe, first, key)?;
-                    machine.bind(pipe, second, value.clone())?;
-                }
-            }
-            let inner = machine.variables.len();
-            let flow = machine.nodes(&branch.then, &value)?;
-            machine.variables.truncate(inner);
-            if !pipe.assigns {
-                machine.variables.truncate(scope);
-            }
-            Ok::<bool, String>(flow == Flow::Break)
-        };
-        match &whole {
-            Value::List(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    let (key, value) = (Value::Int(index as i64), Value::Text(item.clone()));
-                    if each(self, key, value)? {
-                        break;
-                    }
-                }
-            }
-            Value::Map(map) => {
-                for (key, value) in map {
-                    if each(self, Value::Text(key.clone()), Value::Text(value.clone()))? {
-                        break;
-                    }
-                }
-            }
-            Value::Int(count) => {
-                if *count > 0 && pipe.variables.len() > 1 {
-                    return Err("range over a number takes one variable".to_owned());
-                }
-                for index in 0..*count {
-                    if each(self, Value::Int(index), Value::Int(index))? {
-                        break;
-                    }
-                }
-            }
-            Value::Nil => {}
-            other => return Err(format!("range can't iterate over {}", fmt::kind(other))),
-        }
-        if empty {
-            let flow = self.nodes(&branch.otherwise, dot)?;
+            self.step()?;
+            self.set_range(&branch.pipe, key, &value)?;
+            let flow = self.nodes(&branch.then, &value)?;
             self.variables.truncate(scope);
-            return Ok(flow);
+            if flow == Flow::Break {
+                break;
+            }
         }
-        self.variables.truncate(scope);
-        Ok(Flow::On)
+        let flow = match empty {
+            true => self.nodes(&branch.otherwise, dot)?,
+            false => Flow::On,
+        };
+        // A break ends this range even where it has no element; to continue concerns the next outer.
+        Ok(match flow {
+            Flow::Break => Flow::On,
+            flow => flow,
+        })
     }
 
-    fn bind(&mut self, pipe: &Pipe, name: &'a str, value: Value) -> Result<(), String> {
-        if !pipe.assigns {
-            self.variables.push((name, value));
-            return Ok(());
+    /// Gives an element to the variables of a range.
+    fn set_range(&mut self, pipe: &'a Pipe, key: Value, value: &Value) -> Result<(), String> {
+        let values = match pipe.variables.len() {
+            1 => vec![value.clone()],
+            _ => vec![key, value.clone()],
+        };
+        let first = self.variables.len().saturating_sub(pipe.variables.len());
+        for (at, (name, value)) in pipe.variables.iter().zip(values).enumerate() {
+            match pipe.assigns {
+                true => self.assign(name, value)?,
+                false => self.variables[first + at].1 = value,
+            }
         }
+        Ok(())
+    }
+
+    fn assign(&mut self, name: &str, value: Value) -> Result<(), String> {
         let known = self.variables.iter_mut().rev().find(|v| v.0 == name);
         let known = known.ok_or_else(|| format!("undefined variable {name:?}"))?;
         known.1 = value;
@@ -192,19 +164,18 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn pipe(&mut self, pipe: &'a Pipe, dot: &Value) -> Result<Value, String> {
-        let value = self.commands(pipe, dot)?;
-        for name in &pipe.variables {
-            self.bind(pipe, name, value.clone())?;
-        }
-        Ok(value)
-    }
-
-    fn commands(&mut self, pipe: &'a Pipe, dot: &Value) -> Result<Value, String> {
         let mut value = None;
         for command in &pipe.commands {
             value = Some(self.command(command, dot, value)?);
         }
-        Ok(value.unwrap_or(Value::Nil))
+        let value = value.unwrap_or(Value::Nil);
+        for name in &pipe.variables {
+            match pipe.assigns {
+                true => self.assign(name, value.clone())?,
+                false => self.variables.push((name, value.clone())),
+            }
+        }
+        Ok(value)
     }
 
     fn command(
@@ -213,87 +184,82 @@ impl<'a> Machine<'a> {
         dot: &Value,
         last: Option<Value>,
     ) -> Result<Value, String> {
+        let given = Given {
+            operands: &command.arguments,
+            last,
+        };
         match &command.first {
-            Operand::Function(name @ ("and" | "or")) => {
-                return self.short_circuit(name, command, dot, last);
+            Operand::Function(name, names) if names.is_empty() => {
+                return functions::call(self, name, given, dot);
             }
-            Operand::Function(name) => {
-                let arguments = self.arguments(command, dot, last)?;
-                return functions::call(name, &arguments);
-            }
-            Operand::Field(names) => {
-                let (method, path) = names.split_last().ok_or("a field has no name")?;
-                let receiver = fields(dot.clone(), path)?;
-                return self.member(receiver, method, command, dot, last);
-            }
-            Operand::Variable(_, names) | Operand::Nested(_, names) if !names.is_empty() => {
-                let (method, path) = names.split_last().ok_or("a field has no name")?;
-                let receiver = fields(self.base(&command.first, dot)?, path)?;
-                return self.member(receiver, method, command, dot, last);
+            Operand::Field(names) => return self.chain(dot.clone(), names, given, dot),
+            Operand::Function(_, names)
+            | Operand::Variable(_, names)
+            | Operand::Nested(_, names)
+                if !names.is_empty() =>
+            {
+                let base = self.base(&command.first, dot)?;
+                return self.chain(base, names, given, dot);
             }
             Operand::Nil => return Err("nil is not a command".to_owned()),
             _ => {}
         }
-        if !command.arguments.is_empty() || last.is_some() {
-            return Err("arguments are given to what is no function".to_owned());
+        match given.is_empty() {
+            true => self.operand(&command.first, dot),
+            false => Err("arguments are given to what is no function".to_owned()),
         }
-        self.operand(&command.first, dot)
     }
 
-    fn arguments(
+    /// Fields of fields, of which the last may be a method that takes arguments.
+    fn chain(
         &mut self,
-        command: &'a Command,
+        base: Value,
+        names: &'a [String],
+        given: Given<'a>,
         dot: &Value,
-        last: Option<Value>,
-    ) -> Result<Vec<Value>, String> {
-        let mut values = Vec::with_capacity(command.arguments.len() + 1);
-        for operand in &command.arguments {
-            values.push(self.operand(operand, dot)?);
+    ) -> Result<Value, String> {
+        let Some((last, path)) = names.split_last() else {
+            return Ok(base);
+        };
+        let mut receiver = base;
+        for name in path {
+            receiver = self.member(&receiver, name, Given::default(), dot)?;
         }
-        values.extend(last);
-        Ok(values)
+        self.member(&receiver, last, given, dot)
     }
 
-    /// The last field of a path, which may be a method that takes arguments.
     fn member(
         &mut self,
-        receiver: Value,
+        receiver: &Value,
         name: &str,
-        command: &'a Command,
+        given: Given<'a>,
         dot: &Value,
-        last: Option<Value>,
     ) -> Result<Value, String> {
-        if let Value::Time(instant) = receiver {
-            let arguments = self.arguments(command, dot, last)?;
-            return time::method(instant, name, &arguments);
+        if let Some(method) = methods::find(receiver, name) {
+            return methods::call(self, receiver, method, given, dot);
         }
-        if !command.arguments.is_empty() || last.is_some() {
-            return Err(format!("{name} has arguments but is no method"));
-        }
-        field(receiver, name)
-    }
-
-    /// `and` and `or` evaluate no further than they must.
-    fn short_circuit(
-        &mut self,
-        name: &str,
-        command: &'a Command,
-        dot: &Value,
-        last: Option<Value>,
-    ) -> Result<Value, String> {
-        let stops = |value: &Value| truth(value) == (name == "or");
-        let mut value = None;
-        for operand in &command.arguments {
-            let next = self.operand(operand, dot)?;
-            if stops(&next) {
-                return Ok(next);
+        match receiver {
+            Value::Nil => return Ok(Value::Nil),
+            Value::Map(map) if given.is_empty() => {
+                let found = map.get(name.as_bytes()).cloned();
+                return Ok(found.map_or(Value::Nil, Value::Text));
             }
-            value = Some(next);
+            Value::Record(record) if given.is_empty() => {
+                let mut fields = record.fields.iter();
+                if let Some(field) = fields.find(|field| field.0 == name) {
+                    return Ok(field.1.clone());
+                }
+            }
+            _ => {}
         }
-        last.or(value)
-            .ok_or_else(|| format!("{name} wants at least one argument"))
+        let kind = receiver.kind();
+        Err(match given.is_empty() {
+            true => format!("there is no field or method {name} in {kind}"),
+            false => format!("there is no method {name} of {kind} that takes arguments"),
+        })
     }
 
+    /// What the fields of an operand are fields of.
     fn base(&mut self, operand: &'a Operand, dot: &Value) -> Result<Value, String> {
         match operand {
             Operand::Variable(name, _) => {
@@ -302,59 +268,52 @@ impl<'a> Machine<'a> {
                 found.ok_or_else(|| format!("undefined variable {name:?}"))
             }
             Operand::Nested(pipe, _) => self.pipe(pipe, dot),
-            _ => Ok(dot.clone()),
-        }
-    }
-
-    fn operand(&mut self, operand: &'a Operand, dot: &Value) -> Result<Value, String> {
-        match operand {
-            Operand::Dot => Ok(dot.clone()),
+            Operand::Function(name, _) => functions::call(self, name, Given::default(), dot),
             Operand::Nil => Ok(Value::Nil),
             Operand::Literal(value) => Ok(value.clone()),
-            Operand::Function(name) => functions::call(name, &[]),
-            Operand::Field(names) => fields(dot.clone(), names),
-            Operand::Variable(_, names) | Operand::Nested(_, names) => {
-                let base = self.base(operand, dot)?;
-                fields(base, names)
+            Operand::Number(number) => {
+                let ideal = number.ideal.clone();
+                ideal.ok_or_else(|| "a number is too large for an int".to_owned())
             }
+            Operand::Dot | Operand::Field(_) => Ok(dot.clone()),
+        }
+    }
+
+    /// An operand that stands where any type will do.
+    pub(super) fn operand(&mut self, operand: &'a Operand, dot: &Value) -> Result<Value, String> {
+        let base = self.base(operand, dot)?;
+        match operand {
+            Operand::Field(names)
+            | Operand::Function(_, names)
+            | Operand::Variable(_, names)
+            | Operand::Nested(_, names) => self.chain(base, names, Given::default(), dot),
+            _ => Ok(base),
         }
     }
 }
 
-fn fields(value: Value, names: &[String]) -> Result<Value, String> {
-    names
-        .iter()
-        .try_fold(value, |value, name| field(value, name))
-}
-
-fn field(value: Value, name: &str) -> Result<Value, String> {
-    match value {
-        Value::Nil => Ok(Value::Nil),
-        Value::Map(mut map) => Ok(map.remove(name).map_or(Value::Nil, Value::Text)),
-        Value::Record(fields) => {
-            let found = fields.into_iter().find(|f| f.0 == name);
-            found
-                .map(|f| f.1)
-                .ok_or_else(|| format!("there is no field {name}"))
+/// What a range goes over, with keys or positions.
+fn elements(whole: &Value) -> Result<Box<dyn Iterator<Item = (Value, Value)> + '_>, String> {
+    let position = |at: usize| Value::int(at as i64);
+    Ok(match whole {
+        Value::Nil => Box::new(std::iter::empty()),
+        Value::List(items) => {
+            let items = items.iter().cloned().enumerate();
+            Box::new(items.map(move |(at, item)| (position(at), Value::Text(item))))
         }
-        Value::Time(instant) => time::method(instant, name, &[]),
-        other => Err(format!(
-            "can't evaluate field {name} in {}",
-            fmt::kind(&other)
-        )),
-    }
-}
-
-/// Whether Go's templates take a value for true.
-pub(super) fn truth(value: &Value) -> bool {
-    match value {
-        Value::Nil => false,
-        Value::Bool(value) => *value,
-        Value::Int(number) | Value::Named { number, .. } => *number != 0,
-        Value::Float(number) => *number != 0.0,
-        Value::Text(text) => !text.is_empty(),
-        Value::List(items) => !items.is_empty(),
-        Value::Map(map) => !map.is_empty(),
-        Value::Time(_) | Value::Record(_) => true,
-    }
+        Value::Bytes(bytes) => {
+            let bytes = bytes.iter().enumerate();
+            let number = |byte: &u8| Value::Whole(Whole::Uint8, i64::from(*byte));
+            Box::new(bytes.map(move |(at, byte)| (position(at), number(byte))))
+        }
+        Value::Map(map) => {
+            let entries = map.iter();
+            Box::new(entries.map(|(k, v)| (Value::Text(k.clone()), Value::Text(v.clone()))))
+        }
+        Value::Whole(kind, count) => {
+            let kind = *kind;
+            Box::new((0..*count).map(move |at| (Value::Nil, Value::Whole(kind, at))))
+        }
+        other => return Err(format!("range can't iterate over {}", other.kind())),
+    })
 }

@@ -1,5 +1,8 @@
 //! From text to tokens.
 
+use super::number::{self, Number};
+use crate::dialect::unicode;
+
 /// A piece of an action, or the text between two.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
@@ -20,11 +23,9 @@ pub(super) enum Token {
     /// A lone `.`.
     Dot,
     /// A string in either quotes.
-    Quoted(String),
-    /// A character constant.
-    Char(i64),
-    /// A number as written.
-    Number(String),
+    Quoted(Vec<u8>),
+    /// A number or a character.
+    Number(Number),
     /// `|`, `(`, `)` or `,`
     Punctuation(char),
     /// `:=`
@@ -51,14 +52,17 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
             push_text(&mut tokens, between);
             return Ok(tokens);
         };
+        let mut body = action;
         if let Some(after) = action.strip_prefix('-')
             && after.starts_with(SPACES)
         {
             action = after;
+            body = &after[1..];
             between = between.trim_end_matches(SPACES);
         }
         push_text(&mut tokens, between);
-        (rest, trim_left) = match action.trim_start_matches(SPACES).strip_prefix("/*") {
+        // Only directly behind the braces or the one blank of a trim marker.
+        (rest, trim_left) = match body.strip_prefix("/*") {
             Some(comment) => skip_comment(comment)?,
             None => lex_action(action, &mut tokens)?,
         };
@@ -77,10 +81,10 @@ fn skip_comment(comment: &str) -> Result<(&str, bool), String> {
     if let Some(rest) = after.strip_prefix("}}") {
         return Ok((rest, false));
     }
-    let trimmed = after.trim_start_matches(SPACES);
-    match trimmed.strip_prefix("-}}") {
-        Some(rest) if trimmed.len() < after.len() => Ok((rest, true)),
-        _ => Err("a comment must end right before its closing braces".to_owned()),
+    let trimming = after.strip_prefix(SPACES);
+    match trimming.and_then(|after| after.strip_prefix("-}}")) {
+        Some(rest) => Ok((rest, true)),
+        None => Err("a comment must end right before its closing braces".to_owned()),
     }
 }
 
@@ -122,7 +126,7 @@ fn lex_token(text: &str) -> Result<(Token, &str), String> {
         '"' => quoted(text),
         '`' => {
             let (raw, after) = tail.split_once('`').ok_or("a raw string is not closed")?;
-            Ok((Token::Quoted(raw.to_owned()), after))
+            Ok((Token::Quoted(raw.into()), after))
         }
         '\'' => character(tail),
         '.' if !tail.starts_with(|c: char| c.is_ascii_digit()) => {
@@ -151,7 +155,7 @@ fn lex_token(text: &str) -> Result<(Token, &str), String> {
 }
 
 fn is_name(c: char) -> bool {
-    c == '_' || c.is_alphanumeric()
+    c == '_' || unicode::is_letter_or_digit(c)
 }
 
 fn name(text: &str) -> (&str, &str) {
@@ -161,7 +165,7 @@ fn name(text: &str) -> (&str, &str) {
 /// A name ends where something else can begin.
 fn bounded(after: &str) -> Result<(), String> {
     match after.chars().next() {
-        Some(c) if SPACES.contains(&c) || ".,|:=)(".contains(c) => Ok(()),
+        Some(c) if SPACES.contains(&c) || ".,|:)(".contains(c) => Ok(()),
         None => Ok(()),
         Some('}') if after.starts_with("}}") => Ok(()),
         Some(c) => Err(format!("unexpected {c:?} behind a name")),
@@ -169,22 +173,11 @@ fn bounded(after: &str) -> Result<(), String> {
 }
 
 fn number(text: &str) -> Result<(Token, &str), String> {
-    let mut end = 0;
-    let mut previous = ' ';
-    for c in text.chars() {
-        let is_sign = matches!(c, '+' | '-');
-        let after_exponent = matches!(previous, 'e' | 'E' | 'p' | 'P');
-        if !(c.is_ascii_alphanumeric()
-            || matches!(c, '.' | '_')
-            || is_sign && (end == 0 || after_exponent))
-        {
-            break;
-        }
-        previous = c;
-        end += c.len_utf8();
+    let (written, rest) = text.split_at(number::length(text));
+    if rest.starts_with(is_name) {
+        return Err(format!("bad number {written:?}"));
     }
-    bounded(&text[end..])?;
-    Ok((Token::Number(text[..end].to_owned()), &text[end..]))
+    Ok((Token::Number(Number::parse(written)?), rest))
 }
 
 fn quoted(text: &str) -> Result<(Token, &str), String> {
@@ -200,8 +193,7 @@ fn quoted(text: &str) -> Result<(Token, &str), String> {
             c => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
-    let text = crate::exposition::names::lossy(&bytes).into_owned();
-    Ok((Token::Quoted(text), rest))
+    Ok((Token::Quoted(bytes), rest))
 }
 
 /// What follows a backslash, appended to `bytes`.
@@ -211,6 +203,9 @@ fn escape<'a>(text: &'a str, quote: char, bytes: &mut Vec<u8>) -> Result<&'a str
     let tail = &text[c.len_utf8()..];
     let digits = |text: &'a str, count: usize, radix: u32| {
         let (digits, rest) = text.split_at_checked(count).ok_or_else(bad)?;
+        if !digits.chars().all(|c| c.is_digit(radix)) {
+            return Err(bad());
+        }
         let number = u32::from_str_radix(digits, radix).map_err(|_| bad())?;
         Ok::<_, String>((number, rest))
     };
@@ -263,5 +258,5 @@ fn character(text: &str) -> Result<(Token, &str), String> {
         (u32::from(c), tail)
     };
     let rest = rest.strip_prefix('\'').ok_or_else(bad)?;
-    Ok((Token::Char(i64::from(code)), rest))
+    Ok((Token::Number(Number::character(code)), rest))
 }

@@ -3,7 +3,7 @@
 use super::functions;
 use super::lex::{self, Token};
 use super::{Branch, Command, Node, Operand, Pipe, Template, Value};
-use crate::dialect::strconv;
+use crate::exposition::names::lossy;
 use std::collections::HashMap;
 
 /// Parentheses and blocks within each other; far more than anybody writes.
@@ -216,13 +216,13 @@ impl Parser {
         self.add(name, nodes)
     }
 
-    /// Only an empty template may be defined twice.
+    /// Of templates of one name only one may have anything in it.
     fn add(&mut self, name: String, nodes: Vec<Node>) -> Result<(), String> {
-        if is_empty(&nodes) && self.defined.contains_key(&name) {
-            return Ok(());
-        }
         match self.defined.get(&name) {
-            Some(known) if !is_empty(known) => Err(format!("template {name:?} is defined twice")),
+            Some(known) if !is_empty(known) => match is_empty(&nodes) {
+                true => Ok(()),
+                false => Err(format!("template {name:?} is defined twice")),
+            },
             _ => {
                 self.defined.insert(name, nodes);
                 Ok(())
@@ -254,7 +254,7 @@ impl Parser {
     fn name(&mut self, keyword: &str) -> Result<String, String> {
         self.skip_space();
         match self.tokens.next() {
-            Some(Token::Quoted(name)) => Ok(name),
+            Some(Token::Quoted(name)) => Ok(lossy(&name).into_owned()),
             _ => Err(format!("expected a quoted name behind {keyword}")),
         }
     }
@@ -278,6 +278,8 @@ impl Parser {
             return Err(format!("parentheses are nested more than {DEPTH} deep"));
         }
         let (variables, assigns) = self.declaration(most)?;
+        // Their own pipeline may name them already; what that means is found out when it is run.
+        self.variables.extend(variables.iter().cloned());
         let mut commands = Vec::new();
         loop {
             let (command, ended_by) = self.command(end)?;
@@ -293,9 +295,6 @@ impl Parser {
             if ended_by == *end {
                 break;
             }
-        }
-        if !assigns {
-            self.variables.extend(variables.iter().cloned());
         }
         self.depth -= 1;
         Ok(Pipe {
@@ -378,19 +377,19 @@ impl Parser {
             }
             Token::Variable(name) => self.variable(name)?,
             Token::Quoted(text) => Operand::Literal(Value::Text(text)),
-            Token::Char(code) => Operand::Literal(Value::Int(code)),
-            Token::Number(text) => Operand::Literal(number(&text)?),
+            Token::Number(number) => Operand::Number(number),
             Token::Word(word) => match word.as_str() {
                 "true" => Operand::Literal(Value::Bool(true)),
                 "false" => Operand::Literal(Value::Bool(false)),
                 "nil" => Operand::Nil,
-                word => Operand::Function(
-                    functions::find(word)
-                        .ok_or_else(|| format!("function {word:?} is not defined"))?,
-                ),
+                word => {
+                    let function = functions::find(word)
+                        .ok_or_else(|| format!("function {word:?} is not defined"))?;
+                    Operand::Function(function, self.fields())
+                }
             },
             Token::Punctuation('(') => {
-                let pipe = self.pipe(&Token::Punctuation(')'), 0)?;
+                let pipe = self.pipe(&Token::Punctuation(')'), 1)?;
                 Operand::Nested(Box::new(pipe), self.fields())
             }
             other => return Err(format!("unexpected {} in an action", spelled(&other))),
@@ -421,25 +420,10 @@ fn is_empty(nodes: &[Node]) -> bool {
 }
 
 fn is_callable(operand: &Operand) -> bool {
-    !matches!(operand, Operand::Literal(_) | Operand::Nil | Operand::Dot)
-}
-
-fn number(text: &str) -> Result<Value, String> {
-    if let Some(number) = strconv::parse_int(text, 0) {
-        return Ok(Value::Int(number));
-    }
-    let bad = || format!("bad number {text:?}");
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(format!("{text} is no whole number of 64 bits"));
-    }
-    let hexadecimal = text.contains(['x', 'X']);
-    let number = match hexadecimal || text.contains(['n', 'N', 'i', 'I']) {
-        true => None,
-        false => strconv::parse_float(text),
-    };
-    let number = number.ok_or_else(bad)?;
-    // A float that is whole can stand where a whole number is wanted; printed they look alike.
-    Ok(Value::Float(number))
+    !matches!(
+        operand,
+        Operand::Literal(_) | Operand::Number(_) | Operand::Nil | Operand::Dot
+    )
 }
 
 fn spelled(token: &Token) -> String {

@@ -10,7 +10,12 @@ use std::borrow::Cow;
 
 /// A truth value.
 pub fn boolean(node: &Node, problems: &mut Problems) -> Option<bool> {
-    let value = node.text().and_then(|text| match text {
+    problems.expected(node.text().and_then(truth), node, "true or false")
+}
+
+/// What a word says of the truth.
+pub(super) fn truth(text: &str) -> Option<bool> {
+    match text {
         "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
             Some(true)
         }
@@ -18,8 +23,7 @@ pub fn boolean(node: &Node, problems: &mut Problems) -> Option<bool> {
             Some(false)
         }
         _ => None,
-    });
-    problems.expected(value, node, "true or false")
+    }
 }
 
 /// A whole number. Fractions are cut off where the number is written plainly.
@@ -42,9 +46,15 @@ pub fn bytes(node: &Node, problems: &mut Problems) -> Option<Vec<u8>> {
     if tag.as_deref() != Some("binary") {
         return Some(text.clone().into_bytes());
     }
+    problems.expected(decoded(text), node, "base64")
+}
+
+/// What base64 says, blanks left out.
+pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     let packed: String = text.split_whitespace().collect();
-    let decoded = base64::engine::general_purpose::STANDARD.decode(packed);
-    problems.expected(decoded.ok(), node, "base64")
+    base64::engine::general_purpose::STANDARD
+        .decode(packed)
+        .ok()
 }
 
 /// Any scalar as text.

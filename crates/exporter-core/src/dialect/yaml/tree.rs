@@ -7,6 +7,8 @@ use std::fmt;
 
 /// Nodes that a document may have once its aliases are replaced.
 const MOST_NODES: usize = 1_000_000;
+/// Levels of values within values.
+const DEEPEST: usize = 500;
 
 /// Line and column, both from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,12 +43,12 @@ pub enum Value {
         text: String,
         /// Written without quotes, so that it may be something else than a text.
         plain: bool,
-        /// The core tag that it carries, such as `int`.
+        /// The tag that it carries, such as `int` or `!mine`.
         tag: Option<String>,
     },
     /// A sequence.
     Sequence(Vec<Node>),
-    /// A mapping in the order of the file, merge keys resolved. Keys are scalars.
+    /// A mapping in the order of the file.
     Mapping(Vec<(Node, Node)>),
 }
 
@@ -71,6 +73,16 @@ impl Node {
         }
     }
 
+    /// Whether it is the key of entries that are to be merged into the mapping.
+    pub(super) fn is_merge_key(&self) -> bool {
+        match &self.value {
+            Value::Scalar { text, plain, tag } => {
+                text == "<<" && (*plain && tag.is_none() || tag.as_deref() == Some("merge"))
+            }
+            _ => false,
+        }
+    }
+
     /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
@@ -88,13 +100,14 @@ impl Node {
     }
 }
 
-/// The first document of a text; `None` where there is none. What follows it is not looked at. The
-/// error begins with line and column.
-pub fn first_document(text: &str) -> Result<Option<Node>, String> {
+/// The first document of a text as it is written, aliases replaced; `None` where there is none. What
+/// follows it is not looked at. The error begins with line and column.
+pub(super) fn read(text: &str) -> Result<Option<Node>, String> {
     let mut reader = Reader {
         parser: Parser::new_from_str_with_options(text, Options::default()),
         anchors: HashMap::new(),
         nodes: 0,
+        depth: 0,
     };
     loop {
         match reader.next()? {
@@ -111,6 +124,7 @@ struct Reader<'t> {
     parser: Parser<'t, serde_saphyr::granit_parser::StrInput<'t>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    depth: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -141,15 +155,25 @@ impl<'t> Reader<'t> {
 
     fn node(&mut self, event: Event<'t>, place: Place) -> Result<Node, String> {
         self.grow(1, place)?;
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(format!(
+                "{place}: values are nested more than {DEEPEST} deep"
+            ));
+        }
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 (scalar(text, style, tag.as_deref()), anchor)
             }
             Event::SequenceStart(_, anchor, _) => (self.sequence()?, anchor),
             Event::MappingStart(_, anchor, _) => (self.mapping()?, anchor),
-            Event::Alias(anchor) => return self.alias(anchor, place),
+            Event::Alias(anchor) => {
+                self.depth -= 1;
+                return self.alias(anchor, place);
+            }
             _ => return Err(format!("{place}: expected a value")),
         };
+        self.depth -= 1;
         let node = Node { place, value };
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
@@ -183,63 +207,32 @@ impl<'t> Reader<'t> {
     }
 
     fn mapping(&mut self) -> Result<Value, String> {
-        let mut entries: Vec<(Node, Node)> = Vec::new();
-        let mut merged = Vec::new();
+        let mut entries = Vec::new();
         loop {
             let (event, place) = self.next()?;
             if event == Event::MappingEnd {
-                break;
+                return Ok(Value::Mapping(entries));
             }
             let key = self.node(event, place)?;
             let (event, place) = self.next()?;
             let value = self.node(event, place)?;
-            let Some(name) = key.text() else {
-                return Err(format!("{}: expected a key, got {}", key.place, key.kind()));
-            };
-            if name == "<<" && matches!(key.value, Value::Scalar { plain: true, .. }) {
-                merged.push(value);
-                continue;
-            }
-            if let Some(first) = entries.iter().find(|e| e.0.text() == Some(name)) {
-                return Err(format!(
-                    "{}: key {name:?} is there already, at line {}",
-                    key.place, first.0.place.line
-                ));
-            }
             entries.push((key, value));
         }
-        for node in merged {
-            merge(&mut entries, node)?;
-        }
-        Ok(Value::Mapping(entries))
     }
 }
 
-/// Adds what a merge key brings and is not there yet.
-fn merge(entries: &mut Vec<(Node, Node)>, node: Node) -> Result<(), String> {
-    match node.value {
-        Value::Mapping(more) => {
-            for (key, value) in more {
-                if !entries.iter().any(|e| e.0.text() == key.text()) {
-                    entries.push((key, value));
-                }
-            }
-            Ok(())
-        }
-        Value::Sequence(nodes) => nodes.into_iter().try_for_each(|n| merge(entries, n)),
-        Value::Scalar { .. } => Err(format!(
-            "{}: a merge key takes a mapping or a list of mappings",
-            node.place
-        )),
-    }
-}
+const CORE: &str = "tag:yaml.org,2002:";
 
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Value {
+    let tag = tag.map(|t| format!("{}{}", t.handle(), t.suffix()));
+    // An exclamation mark alone says that a plain scalar is one.
+    let tag = tag.filter(|tag| tag != "!");
     Value::Scalar {
         text: text.into_owned(),
         plain: style == ScalarStyle::Plain,
-        tag: tag
-            .filter(|t| t.handle() == "tag:yaml.org,2002:")
-            .map(|t| t.suffix().to_owned()),
+        tag: tag.map(|tag| {
+            tag.strip_prefix(CORE)
+                .map_or_else(|| tag.clone(), str::to_owned)
+        }),
     }
 }

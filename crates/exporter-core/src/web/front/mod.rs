@@ -269,7 +269,8 @@ fn alert(description: u8) -> [u8; 7] {
 /// Says why and closes. What the client had sent is taken first, or the system would tell it of a
 /// broken connection rather than pass the answer on.
 async fn refuse(mut stream: Watched<Inbound>, answer: &[u8]) -> io::Result<()> {
-    let mut sent = [0; 16 << 10];
+    // On the heap, or every connection would have room for it.
+    let mut sent = vec![0; 16 << 10];
     let _some = stream.read(&mut sent).await?;
     stream.write_all(answer).await?;
     stream.shutdown().await
