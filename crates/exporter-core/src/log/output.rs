@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Bytes that may wait.
+/// Bytes that may wait; as many more may be on their way.
 const MOST_WAITING: usize = 1 << 20;
 /// What a pipe that is ready takes without waiting: `PIPE_BUF` of pipe(7).
 const PIECE: usize = 4096;
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_counted() {
         let (reader, output) = start();
-        let sent = 2 * MOST_WAITING / 1000;
+        let sent = 4 * MOST_WAITING / 1000;
         for number in 0..sent {
             output.write(&line(number));
         }
