@@ -150,13 +150,12 @@ struct ReloadHandler {
 impl Handler for ReloadHandler {
     fn handle(&self, request: Request) -> Answer<'_> {
         Box::pin(async move {
-            let posted = matches!(*request.method(), Method::POST | Method::PUT);
-            if self.path.post_only && !posted {
+            if self.path.post_only && request.method() != Method::POST {
                 let mut refusal = text(
                     StatusCode::METHOD_NOT_ALLOWED,
                     "This endpoint requires a POST request.",
                 );
-                let allowed = HeaderValue::from_static("POST, PUT");
+                let allowed = HeaderValue::from_static("POST");
                 refusal.headers_mut().insert(header::ALLOW, allowed);
                 return refusal;
             }
@@ -216,11 +215,12 @@ mod tests {
         let handler = reloader.handler(PATH);
         let status = async |method| handler.handle(request(method)).await.status();
         assert_eq!(status(Method::GET).await, 405);
+        assert_eq!(status(Method::PUT).await, 405);
         assert_eq!(values(&reloader), (0.0, false));
         assert_eq!(status(Method::POST).await, 200);
         assert_eq!(values(&reloader), (1.0, true));
         good.store(false, Ordering::Release);
-        assert_eq!(status(Method::PUT).await, 500);
+        assert_eq!(status(Method::POST).await, 500);
         assert_eq!(values(&reloader), (0.0, true));
     }
 }
