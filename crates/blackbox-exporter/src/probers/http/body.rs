@@ -143,7 +143,8 @@ impl Reader {
     fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.stage {
             Stage::Plain(sink) => sink.write_all(bytes),
-            Stage::Gzip(decoder) => decoder.write_all(bytes),
+            // Flushed, because a deadline may end the reading, and what came counts.
+            Stage::Gzip(decoder) => decoder.write_all(bytes).and_then(|()| decoder.flush()),
             Stage::Brotli(decoder) => decoder.write_all(bytes),
             Stage::Deflate(deflate) => deflate.push(bytes),
         }
