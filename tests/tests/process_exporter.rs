@@ -48,6 +48,24 @@ impl Workload {
         self.wait();
     }
 
+    /// Returns when all its threads sleep: one that has just answered may still be running.
+    fn rest(&self) {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let sleeps = |dir: fs::DirEntry| {
+            let stat = fs::read_to_string(dir.path().join("stat")).unwrap_or_default();
+            let (_, state) = stat.rsplit_once(") ").unwrap_or_default();
+            state.starts_with('S')
+        };
+        let until = Instant::now() + Duration::from_secs(10);
+        while !fs::read_dir(&tasks)
+            .unwrap()
+            .all(|dir| sleeps(dir.unwrap()))
+        {
+            assert!(Instant::now() < until, "the workload does not rest");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     fn end(self) {
         let Workload {
             mut child,
@@ -111,6 +129,7 @@ fn counters_and_gauges_of_a_process() {
     let setup = Setup::new("one");
     let mut workload = setup.workload("g");
     workload.tell("burn 10");
+    workload.rest();
     let exporter = setup.exporter(&[]);
     let cpu = "cpu_seconds_total{groupname=\"g\",mode=\"user\"}";
     let before = exporter.get("/metrics");
@@ -177,6 +196,7 @@ fn threads_by_name() {
     let cpu = |name| {
         format!("thread_cpu_seconds_total{{groupname=\"t\",mode=\"user\",threadname=\"{name}\"}}")
     };
+    workload.rest();
     let reply = exporter.get("/metrics");
     assert_eq!(of(&reply, &count("workload")), 1.0);
     assert_eq!(of(&reply, &count("reader")), 1.0);
@@ -212,6 +232,7 @@ fn threads_by_name() {
     );
     let once = setup.exporter(&["-count-main-thread-once", "-threads=false"]);
     workload.tell("thread again");
+    workload.rest();
     let reply = once.get("/metrics");
     assert_eq!(
         of(&reply, "states{groupname=\"t\",state=\"Sleeping\"}"),
