@@ -155,6 +155,7 @@ fn http_requests_redirects_and_checks() {
             teapot: {{prober: http, http: {{preferred_ip_protocol: ip4, valid_status_codes: [418, 5xx]}}}}
             stay: {{prober: http, http: {{preferred_ip_protocol: ip4, follow_redirects: "false", valid_status_codes: [302]}}}}
             post: {{prober: http, http: {{preferred_ip_protocol: ip4, method: POST, body: "12345", headers: {{User-Agent: me, X-Two: a}}, http_headers: {{X-Two: {{values: [b]}}}}, fail_if_body_not_matches_regexp: ["^POST 127.*agent=me .*two=2 body=5$"]}}}}
+            file: {{prober: http, http: {{preferred_ip_protocol: ip4, body_file: DIR/body, fail_if_body_not_matches_regexp: ["^GET .* body=4$"]}}}}
             basic: {{prober: http, http: {{preferred_ip_protocol: ip4, basic_auth: {{username: u, password_file: DIR/password}}, fail_if_body_not_matches_regexp: ["auth=Basic dTpw "]}}}}
             oauth: {{prober: http, http: {{preferred_ip_protocol: ip4, oauth2: {{client_id: id, client_secret: secret, token_url: "{token}"}}, fail_if_body_not_matches_regexp: ["auth=Bearer tok "]}}}}
             nobody: {{prober: http, http: {{preferred_ip_protocol: ip4, fail_if_body_matches_regexp: [hello]}}}}
@@ -166,7 +167,7 @@ fn http_requests_redirects_and_checks() {
             secure: {{prober: http, http: {{preferred_ip_protocol: ip4, fail_if_not_ssl: true}}}}"#,
             token = to("/token")
         ),
-        &[("password", "p\n")],
+        &[("password", "p\n"), ("body", "four")],
     );
     let body = "probe_http_uncompressed_body_length";
     let regex = "probe_failed_due_to_regex";
@@ -230,6 +231,7 @@ fn http_requests_redirects_and_checks() {
             &[OK, ("probe_http_redirects", 1.0), (body, 0.0)],
         ),
         ("post", "/echo", &[OK]),
+        ("file", "/echo", &[OK]),
         ("basic", "/echo", &[OK]),
         ("oauth", "/echo", &[OK]),
         ("nobody", "/", &[FAILED, (regex, 1.0)]),
@@ -550,6 +552,13 @@ fn datagrams() {
         let reply = blackbox.expect(module, &closed, &[FAILED]);
         let seconds = reply.value("probe_duration_seconds").unwrap();
         assert!(seconds < 5.0, "{module}: {seconds}");
+    }
+    if Path::new("/proc/net/if_inet6").exists() {
+        let socket = std::net::UdpSocket::bind("[::1]:0").unwrap();
+        let at = socket.local_addr().unwrap().to_string();
+        blackbox.expect("knock", &at, &[OK, ("probe_ip_protocol", 6.0)]);
+        drop(socket);
+        blackbox.expect("knock", &at, &[FAILED, ("probe_ip_protocol", 6.0)]);
     }
     let reply = blackbox.probe("knock", "127.0.0.1");
     assert_eq!(reply.value("probe_ip_protocol"), None);
