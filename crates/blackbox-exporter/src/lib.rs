@@ -23,5 +23,7 @@ pub mod probe;
 pub mod probers;
 pub mod routes;
 pub mod service;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 pub mod url;

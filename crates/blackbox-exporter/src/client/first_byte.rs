@@ -1,4 +1,4 @@
-//! When the first byte of an answer comes, also where what follows it is none.
+//! When the first byte of an answer comes, also where what follows it is none, and when the last.
 
 use super::{Stream, Times};
 use std::io;
@@ -47,7 +47,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A stream that notes when its first byte comes.
+/// A stream that notes when its first byte comes. Its end is an end, whether TLS says so or not.
 pub struct Watched {
     stream: Box<dyn Stream>,
     first: Arc<OnceLock<Instant>>,
@@ -64,7 +64,13 @@ impl AsyncRead for Watched {
         if into.filled().len() > before {
             self.first.get_or_init(Instant::now);
         }
-        read
+        match read {
+            // Many servers close TLS without a word.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Poll::Ready(Ok(()))
+            }
+            read => read,
+        }
     }
 }
 
@@ -101,6 +107,7 @@ impl AsyncWrite for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Gone;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
@@ -118,5 +125,13 @@ mod tests {
         stream.read_u8().await.unwrap();
         drop(waiting);
         assert!(times.processing > 0.0);
+    }
+
+    #[tokio::test]
+    async fn an_end_without_a_word_is_an_end() {
+        let mut times = Times::default();
+        let mut stream = Waiting::begin(&mut times).watch(Box::new(Gone(b"said")));
+        let mut all = Vec::new();
+        assert_eq!(stream.read_to_end(&mut all).await.unwrap(), 4);
     }
 }
