@@ -13,6 +13,7 @@ pub mod client;
 pub mod config;
 pub mod dns;
 pub mod expression;
+mod hex;
 pub mod history;
 pub mod live;
 pub mod log;

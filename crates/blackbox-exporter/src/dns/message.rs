@@ -29,34 +29,23 @@ fn push_name(out: &mut Vec<u8>, name: &str) -> Result<(), String> {
     let start = out.len();
     let mut label: Vec<u8> = Vec::new();
     let bad = |why: &str| format!("bad domain name {name:?}: {why}");
-    let mut bytes = name.bytes();
-    let mut ended = name == "." || name.is_empty();
-    if name == "." {
-        bytes = "".bytes();
-    }
-    while let Some(byte) = bytes.next() {
+    let mut rest = if name == "." { &[] } else { name.as_bytes() };
+    let mut ended = rest.is_empty();
+    while let Some((byte, tail)) = rest.split_first() {
+        rest = tail;
         ended = false;
         match byte {
             b'\\' => {
-                let next = bytes.next().ok_or_else(|| bad("it ends in a backslash"))?;
-                let two: Vec<u8> = bytes.clone().take(2).collect();
-                let digits = [&[next], two.as_slice()].concat();
-                if digits.len() < 3 || !digits.iter().all(u8::is_ascii_digit) {
-                    label.push(next);
-                    continue;
-                }
-                bytes.nth(1);
-                let code = digits.iter().fold(0u8, |code, digit| {
-                    code.wrapping_mul(10).wrapping_add(digit - b'0')
-                });
-                label.push(code);
+                let (byte, after) = unescaped(rest).ok_or_else(|| bad("it ends in a backslash"))?;
+                label.push(byte);
+                rest = after;
             }
             b'.' => {
                 push_label(out, &label).map_err(bad)?;
                 label.clear();
                 ended = true;
             }
-            other => label.push(other),
+            other => label.push(*other),
         }
     }
     if !ended {
@@ -66,6 +55,20 @@ fn push_name(out: &mut Vec<u8>, name: &str) -> Result<(), String> {
     match out.len() - start > 255 {
         true => Err(bad("it is longer than 255 bytes")),
         false => Ok(()),
+    }
+}
+
+/// What is escaped behind a backslash: three digits for a byte, of which the lowest eight bits count,
+/// or the byte itself (RFC 1035, section 5.1); and what follows it.
+pub fn unescaped(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => {
+            let digits = [a, b, c].map(|digit| u16::from(digit - b'0'));
+            let code = digits[0] * 100 + digits[1] * 10 + digits[2];
+            Some((code.to_le_bytes()[0], rest))
+        }
+        [byte, rest @ ..] => Some((*byte, rest)),
+        [] => None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! The data of records in master files, by type. A record that ends before all of its fields counts
 //! as if those that lack were empty or 0, as in the original's library.
 
-use super::message::{Reader, push_char};
+use super::message::{Reader, push_char, unescaped};
 use super::names::{TYPES, word};
+use crate::hex::hex;
 use base64::Engine;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -241,23 +242,9 @@ fn all<'b>(r: &mut Reader<'b>) -> &'b [u8] {
     r.take(rest.len()).unwrap_or_default()
 }
 
-fn hex(data: &[u8]) -> String {
-    joined(data, 1, "")
-}
-
 /// Groups of bytes in hexadecimal digits with something between them.
 fn joined(data: &[u8], size: usize, between: &str) -> String {
-    let group = |bytes: &[u8]| {
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-    };
-    data.chunks(size)
-        .map(group)
-        .collect::<Vec<_>>()
-        .join(between)
+    data.chunks(size).map(hex).collect::<Vec<_>>().join(between)
 }
 
 fn base64(data: &[u8]) -> String {
@@ -298,12 +285,7 @@ fn v6(r: &mut Reader<'_>) -> Option<String> {
 }
 
 fn quoted(bytes: &[u8]) -> String {
-    let mut text = String::from("\"");
-    for byte in bytes {
-        push_char(&mut text, *byte, b"\"\\");
-    }
-    text.push('"');
-    text
+    format!("\"{}\"", escaped(bytes, b"\"\\"))
 }
 
 /// Bytes in quotes; a backslash among them escapes what follows it.
@@ -312,19 +294,11 @@ fn octets(bytes: &[u8]) -> String {
     let mut rest = bytes;
     while let Some((byte, tail)) = rest.split_first() {
         rest = tail;
-        match (byte, tail) {
-            (b'\\', [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ..]) => {
-                let digits = [a, b, c].map(|d| u16::from(d - b'0'));
-                let code = digits[0] * 100 + digits[1] * 10 + digits[2];
-                plain.push(code.to_le_bytes()[0]);
-                rest = &tail[3..];
-            }
-            (b'\\', [next, ..]) => {
-                plain.push(*next);
-                rest = &tail[1..];
-            }
-            (b'\\', []) => {}
-            (byte, _) => plain.push(*byte),
+        if *byte != b'\\' {
+            plain.push(*byte);
+        } else if let Some((escaped, after)) = unescaped(tail) {
+            plain.push(escaped);
+            rest = after;
         }
     }
     quoted(&plain)

@@ -4,7 +4,8 @@
 use super::message::{OPT, Reader, Record};
 use super::names::{CLASSES, TYPES, word};
 use super::rdata;
-use std::fmt::{self, Write};
+use crate::hex::hex;
+use std::fmt;
 use std::net::IpAddr;
 
 const NULL: u16 = 10;
@@ -17,7 +18,11 @@ impl fmt::Display for Record {
         match (self.kind, rdata::text(self.kind, data)) {
             (OPT, _) => f.write_str(&opt(self)),
             // It stands in no master file.
-            (NULL, _) => write!(f, ";{name}\t{ttl}\t{class}\t{kind}\t{}", plain(data)),
+            (NULL, _) => write!(
+                f,
+                ";{name}\t{ttl}\t{class}\t{kind}\t{}",
+                String::from_utf8_lossy(data)
+            ),
             (_, Some(text)) => {
                 let text = text.unwrap_or_default();
                 write!(f, "{name}\t{ttl}\t{class}\t{kind}\t{text}")
@@ -76,18 +81,6 @@ fn opt(record: &Record) -> String {
         "\n;; OPT PSEUDOSECTION:\n; EDNS: version {version}; flags:{known};{others} udp: {}",
         record.class
     )
-}
-
-fn hex(data: &[u8]) -> String {
-    data.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn plain(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A certificate in labels.
 
-use std::fmt::Write;
+use crate::hex::hex;
 use x509_parser::asn1_rs::{Tag, ToDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -47,14 +47,6 @@ pub fn of(der: &[u8]) -> Option<Labels> {
         },
         subject: name(certificate.subject()),
         names: names.collect::<Vec<_>>().join(","),
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }
 
