@@ -1,12 +1,9 @@
-//! When the first byte of an answer comes, also where what follows it is none, and when the last.
+//! When the first byte of an answer comes, also where what follows it is none.
 
 use super::{Stream, Times};
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 use std::time::Instant;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::io::InspectReader;
 
 /// Waiting for an answer. Its time is kept even where a deadline ends the waiting.
 pub struct Waiting<'t> {
@@ -26,11 +23,13 @@ impl<'t> Waiting<'t> {
     }
 
     /// A stream whose first byte is that of the answer.
-    pub fn watch(&self, stream: Box<dyn Stream>) -> Watched {
-        Watched {
-            stream,
-            first: self.first.clone(),
-        }
+    pub fn watch(&self, stream: Box<dyn Stream>) -> impl Stream + use<> {
+        let first = self.first.clone();
+        InspectReader::new(stream, move |bytes| {
+            if !bytes.is_empty() {
+                first.get_or_init(Instant::now);
+            }
+        })
     }
 
     /// The answer is there. When its first byte came.
@@ -47,67 +46,9 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A stream that notes when its first byte comes. Its end is an end, whether TLS says so or not.
-pub struct Watched {
-    stream: Box<dyn Stream>,
-    first: Arc<OnceLock<Instant>>,
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = into.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, into);
-        if into.filled().len() > before {
-            self.first.get_or_init(Instant::now);
-        }
-        match read {
-            // Many servers close TLS without a word.
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Poll::Ready(Ok(()))
-            }
-            read => read,
-        }
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Gone;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
@@ -120,18 +61,10 @@ mod tests {
         drop(waiting);
         assert_eq!(times.processing, 0.0);
         let waiting = Waiting::begin(&mut times);
-        let mut stream = waiting.watch(stream.stream);
+        let mut stream = waiting.watch(Box::new(stream));
         peer.write_all(b"x").await.unwrap();
         stream.read_u8().await.unwrap();
         drop(waiting);
         assert!(times.processing > 0.0);
-    }
-
-    #[tokio::test]
-    async fn an_end_without_a_word_is_an_end() {
-        let mut times = Times::default();
-        let mut stream = Waiting::begin(&mut times).watch(Box::new(Gone(b"said")));
-        let mut all = Vec::new();
-        assert_eq!(stream.read_to_end(&mut all).await.unwrap(), 4);
     }
 }

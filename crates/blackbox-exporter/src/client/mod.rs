@@ -16,7 +16,7 @@ use crate::tls::{self, Session};
 use crate::url::Url;
 use bytes::Bytes;
 use conntrack::{Open, Reason};
-use first_byte::{Waiting, Watched};
+use first_byte::Waiting;
 pub use head::Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, Version, header};
 use http_body::{Body, Frame, SizeHint};
@@ -272,7 +272,7 @@ impl Drop for Connecting<'_> {
 
 async fn over_http1(
     outgoing: Outgoing<'_>,
-    stream: Watched,
+    stream: impl Stream + 'static,
     via: Option<&Via>,
 ) -> Result<(Response<Incoming>, Driver), Trouble> {
     let mut builder = hyper::client::conn::http1::Builder::new();
@@ -296,7 +296,7 @@ async fn over_http1(
     let mut request = request(outgoing, &before)?;
     let host = HeaderValue::try_from(outgoing.host()).map_err(|e| format!("Host: {e}"))?;
     let headers = std::mem::take(request.headers_mut());
-    let closes = names(&headers, "close");
+    let closes = says_close(&headers);
     let all = request.headers_mut();
     all.insert(header::HOST, host);
     all.extend(headers);
@@ -317,13 +317,13 @@ async fn over_http1(
     Ok((response.map_err(|e| sentence(&e))?, driver))
 }
 
-/// Whether `Connection` names an option.
-fn names(headers: &HeaderMap, option: &str) -> bool {
+/// Whether `Connection` asks for the end of it already.
+fn says_close(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::CONNECTION).iter();
     let mut words = values
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(','));
-    words.any(|word| word.trim().eq_ignore_ascii_case(option))
+    words.any(|word| word.trim().eq_ignore_ascii_case("close"))
 }
 
 async fn over_http2(
@@ -417,7 +417,7 @@ async fn connect(
         why: failed.why,
         presented: failed.presented,
     })?;
-    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let http2 = session.is_http2;
     Ok((Box::new(stream), Some(session), open, http2))
 }
 

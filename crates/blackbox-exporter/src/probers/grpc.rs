@@ -185,7 +185,7 @@ async fn call(
         outcome.presented = failed.presented;
         failure(UNAVAILABLE, format!("connection error: {}", failed.why))
     })?;
-    if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+    if !session.is_http2 {
         return Err(failure(
             UNAVAILABLE,
             "connection error: the server does not speak HTTP/2",

@@ -3,8 +3,10 @@
 mod certificate;
 mod labels;
 mod legacy;
+mod stream;
 mod verify;
 
+pub use stream::Ending;
 pub use verify::Roots;
 
 use crate::config::{TlsOptions, TlsVersion};
@@ -75,6 +77,8 @@ pub struct Session {
     last_chain: Option<i64>,
     version: ProtocolVersion,
     cipher: CipherSuite,
+    /// Whether HTTP/2 was agreed on (RFC 7301).
+    pub is_http2: bool,
 }
 
 /// Which series a prober exposes.
@@ -162,6 +166,9 @@ impl From<String> for Failed {
     }
 }
 
+/// A stream after its handshake.
+pub type Stream<S> = Ending<TlsStream<S>>;
+
 /// Makes a handshake. `name` is what the certificate must be for; an address is not sent as server
 /// name.
 pub async fn connect<S>(
@@ -169,7 +176,7 @@ pub async fn connect<S>(
     name: &str,
     protocols: &[&[u8]],
     stream: S,
-) -> Result<(TlsStream<S>, Session), Failed>
+) -> Result<(Stream<S>, Session), Failed>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -206,8 +213,9 @@ where
                 cipher: connection
                     .negotiated_cipher_suite()
                     .map_or(CipherSuite::Unknown(0), |s| s.suite()),
+                is_http2: connection.alpn_protocol() == Some(b"h2"),
             };
-            Ok((stream, session))
+            Ok((Ending(stream), session))
         }
         Err(error) => Err(match seen.rejected {
             Some(why) => Failed {
