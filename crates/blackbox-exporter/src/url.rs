@@ -134,7 +134,8 @@ impl Url {
         matches!(self.scheme.as_str(), "https" | "wss")
     }
 
-    /// Path and query as a request line has them.
+    /// Path and query as a request has them. In queries the library takes all that Go sends as it is
+    /// written but for quotes and angle brackets.
     pub fn request_target(&self) -> String {
         let mut target = match self.path.as_str() {
             "" => "/".to_owned(),
@@ -143,7 +144,14 @@ impl Url {
         };
         if let Some(query) = &self.query {
             target.push('?');
-            target.push_str(query);
+            for c in query.chars() {
+                match c {
+                    '"' => target.push_str("%22"),
+                    '<' => target.push_str("%3C"),
+                    '>' => target.push_str("%3E"),
+                    c => target.push(c),
+                }
+            }
         }
         target
     }
@@ -368,6 +376,9 @@ mod tests {
         assert_eq!(Url::parse("mailto:a@b").unwrap().to_string(), "mailto:");
         assert_eq!(Url::parse("https://a").unwrap().request_target(), "/");
         assert_eq!(Url::parse("http://a?x").unwrap().request_target(), "/?x");
+        let url = Url::parse("ws://a/?{\"<é>\"}").unwrap();
+        assert_eq!(url.request_target(), "/?{%22%3Cé%3E%22}");
+        assert!(http::Uri::try_from(url.request_target()).is_ok());
         for bad in [
             "http://a:b",
             "http://a b/",

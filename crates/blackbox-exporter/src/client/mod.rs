@@ -368,10 +368,7 @@ fn request(outgoing: Outgoing<'_>, before: &str) -> Result<http::Request<Payload
     let mut request = http::Request::new(outgoing.body.clone());
     *request.method_mut() = outgoing.method.clone();
     *request.headers_mut() = outgoing.headers.clone();
-    // The library takes all that Go sends as it is written but for these.
-    let target = outgoing.url.request_target().replace('"', "%22");
-    let target = target.replace('<', "%3C").replace('>', "%3E");
-    let target = format!("{before}{target}");
+    let target = format!("{before}{}", outgoing.url.request_target());
     *request.uri_mut() = Uri::try_from(target).map_err(|e| format!("invalid URL: {e}"))?;
     let method = outgoing.method;
     let states_nothing = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
